@@ -1,4 +1,4 @@
-"""Every table of the lake, declared once: DDL, Arrow schemas, comments, checks and the data dictionary come from here."""
+"""Every table of the lake, declared once: DDL, Arrow schemas, comments, checks and the data dictionary follow."""
 
 from storage.declaration import Column, Table
 
@@ -228,7 +228,9 @@ CONTRASTS = Table(
         Column("t", "double", "t statistic on mice", nullable=True),
         Column("dof", "integer", "mice minus one", at_least=1),
         Column("p", "double", "two-sided p of that t", nullable=True, at_least=0, at_most=1),
-        Column("p_holm", "double", "p corrected over the study's contrasts (Holm)", nullable=True, at_least=0, at_most=1),
+        Column(
+            "p_holm", "double", "p corrected over the study's contrasts (Holm)", nullable=True, at_least=0, at_most=1
+        ),
         Column("p_sign_flip", "double", "p by flipping the signs of whole mice", at_least=0, at_most=1),
         Column("mouse_count", "integer", "mice", at_least=2),
         Column("cell_count", "integer", "cells with both conditions", at_least=1),

@@ -1,0 +1,195 @@
+"""The lake: open it, ask it, read whole trace matrices, write sessions and findings, look at earlier snapshots."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+import sql
+from storage.attach import connect
+from storage.declaration import Table
+from storage.settings import Settings
+from storage.tables import TABLES
+from storage.traces import NotDirect, TraceMatrix, read_trace_files
+from storage.turns import turn
+from storage.write import replace_rows
+
+
+class LakeMismatch(Exception):
+    """The lake's tables are not those that this version of neurolake declares."""
+
+
+def open_lake(settings: Settings | None = None, *, read_only: bool = False, snapshot: int | None = None) -> "Lake":
+    """Open the lake of the settings (by default those of the environment), making it when it doesn't exist.
+
+    ``snapshot`` opens it as it was then, for reading. Raises LakeMissing when there is none to read, LakeMismatch
+    when its tables differ from the declared ones. Use as a context manager, one per thread.
+    """
+    settings = settings or Settings()
+    read_only = read_only or snapshot is not None
+    if not read_only:
+        _make_missing(settings)
+    lake = Lake(settings, connect(settings, read_only=read_only, snapshot=snapshot), snapshot)
+    if snapshot is None:
+        _refuse_other_tables(lake)
+    return lake
+
+
+class Lake:
+    """An open lake. `open_lake` makes one."""
+
+    def __init__(self, settings: Settings, connection: duckdb.DuckDBPyConnection, snapshot: int | None) -> None:
+        self.settings = settings
+        self._connection = connection
+        self._snapshot = snapshot
+
+    def __enter__(self) -> "Lake":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @property
+    def snapshot_id(self) -> int:
+        """The snapshot that reads see now."""
+        return self._connection.execute("FROM lake.current_snapshot()").fetchone()[0]
+
+    def query(self, statement: str, /, **parameters: object) -> pl.DataFrame:
+        """Answer to one SQL statement, its $parameters bound by name."""
+        return pl.from_arrow(self.query_arrow(statement, **parameters))
+
+    def query_arrow(self, statement: str, /, **parameters: object) -> pa.Table:
+        """As `query`, as an Arrow table."""
+        return self._connection.execute(statement, parameters or None).to_arrow_table()
+
+    def answer(self, question: str, /, **parameters: object) -> pl.DataFrame:
+        """Answer to a named question of sql/queries; the file's header says what it takes."""
+        return self.query(sql.query(question), **parameters)
+
+    def traces(
+        self,
+        session_id: str,
+        signal: str = "dff",
+        *,
+        frames: slice = slice(None),
+        units: Sequence[int] | None = None,
+    ) -> TraceMatrix:
+        """One signal of a session as a matrix ``values`` (n_units, n_frames) float32, NaN where missing.
+
+        ``frames`` is a span of frame numbers and ``units`` a choice of unit ids, in that order; nothing else is
+        read. All units come in ascending order. Raises KeyError when the session has no such signal or unit.
+        """
+        files = self._trace_files(session_id, signal)
+        if files is not None:
+            try:
+                unit_id, values = read_trace_files(files, frames, units)
+            except NotDirect:
+                files = None
+        if files is None:
+            unit_id, values = self._traces_by_sql(session_id, signal, frames, units)
+        if not len(unit_id):
+            raise KeyError(f"session {session_id!r} has no {signal!r} traces")
+        return TraceMatrix(session_id, signal, unit_id, values)
+
+    def replace(
+        self,
+        rows: Mapping[Table, pa.Table],
+        *,
+        traces: Sequence[TraceMatrix] = (),
+        forget_sessions: Iterable[str] = (),
+        forget_rejected: Iterable[str] = (),
+        message: str,
+        info: Mapping[str, object] | None = None,
+    ) -> int:
+        """Write rows and traces in one transaction, replacing those with the same key; see `storage.write`."""
+        return replace_rows(
+            self._connection,
+            self.settings,
+            rows,
+            traces=traces,
+            forget_sessions=forget_sessions,
+            forget_rejected=forget_rejected,
+            message=message,
+            info=info or {},
+        )
+
+    def snapshots(self) -> pl.DataFrame:
+        """Every snapshot: id, time, author, commit message and its JSON."""
+        return self.query("FROM ducklake_snapshots('lake')")
+
+    def _trace_files(self, session_id: str, signal: str) -> list[str] | None:
+        """Files that hold exactly this signal's rows, or None when only SQL gives them right."""
+        at = "" if self._snapshot is None else ", snapshot_version => $snapshot"
+        folder = f"/recorded/traces/session_id={session_id}/signal={signal}/"
+        parameters = {"folder": folder} | ({} if self._snapshot is None else {"snapshot": self._snapshot})
+        found = self._connection.execute(
+            f"""SELECT data_file, delete_file IS NULL
+            FROM ducklake_list_files('lake', 'traces', schema => 'recorded'{at})
+            WHERE contains(data_file, $folder)""",
+            parameters,
+        ).fetchall()
+        return [path for path, _ in found] if all(undeleted for _, undeleted in found) else None
+
+    def _traces_by_sql(
+        self, session_id: str, signal: str, frames: slice, units: Sequence[int] | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        counts = self._connection.execute(sql.query("trace_extent"), {"session_id": session_id, "signal": signal})
+        present, frame_count = counts.fetchone()
+        wanted = present if units is None else [int(unit) for unit in units]
+        if absent := sorted(set(wanted) - set(present)):
+            raise KeyError(f"units {absent} have no traces here")
+        start, stop, _ = frames.indices(frame_count or 0)
+        long = self.query(
+            sql.query("trace_span"), session_id=session_id, signal=signal, units=wanted, start=start, stop=stop
+        )
+        values = np.full((len(wanted), max(stop - start, 0)), np.nan, np.float32)  # (n_units, n_frames)
+        row_of = {unit: row for row, unit in enumerate(wanted)}
+        rows = long["unit_id"].replace_strict(row_of, return_dtype=pl.Int64).to_numpy() if len(long) else []
+        values[rows, long["frame"].to_numpy() - start] = long["value"].cast(pl.Float32).to_numpy()
+        return np.array(wanted, np.int64), values
+
+
+def _make_missing(settings: Settings) -> None:
+    """Make the catalog and whatever declared table it lacks, in one transaction."""
+    if settings.catalog == "sqlite":
+        settings.catalog_file.parent.mkdir(parents=True, exist_ok=True)
+    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    with turn(settings, ["tables"]), connect(settings, read_only=False) as connection:
+        there = {f"{schema}.{name}" for schema, name in connection.execute(_TABLES_THERE).fetchall()}
+        missing = [table for table in TABLES if table.name not in there]
+        if not missing:
+            return
+        connection.execute("BEGIN")
+        for schema in sorted({table.schema_name for table in missing}):
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+        for statement in (statement for table in missing for statement in table.ddl()):
+            connection.execute(statement)
+        connection.execute(
+            "CALL lake.set_commit_message('neurolake', 'make tables', extra_info => ?)",
+            [json.dumps({"tables": [table.name for table in missing]})],
+        )
+        connection.execute("COMMIT")
+
+
+def _refuse_other_tables(lake: Lake) -> None:
+    found = lake._connection.execute(_COLUMNS_THERE).fetchall()
+    declared = {(t.schema_name, t.short_name, c.name): c.sql_type for t in TABLES for c in t.columns}
+    stored = {(schema, table, column): kind for schema, table, column, kind in found}
+    if declared != stored:
+        differing = sorted(".".join(key) for key, _ in declared.items() ^ stored.items())
+        raise LakeMismatch(
+            f"the lake at {lake.settings.home} was made by another version of neurolake; these columns differ: "
+            f"{sorted(set(differing))}"
+        )
+
+
+_TABLES_THERE = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+_COLUMNS_THERE = """SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
+    WHERE database_name = 'lake' AND schema_name IN ('recorded', 'derived', 'findings')"""

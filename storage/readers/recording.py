@@ -1,0 +1,212 @@
+"""What every reader gives back, and what must hold of it before any of it may enter the lake."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from storage.declaration import SESSION_ID_PATTERN, Column, Table
+from storage.tables import EVENTS, FRAMES, SESSIONS, TRACES, UNITS
+
+
+class Refused(Exception):  # noqa: N818 - the lake's word for it, as in recorded.rejected
+    """A file that may not go in: where in the file, what stands there, what should.
+
+    ``content_sha256``, ``reader`` and ``reader_version`` are filled in as far as the reading got.
+    """
+
+    def __init__(self, *, source_uri: str, field: str, found: str, expected: str) -> None:
+        super().__init__(source_uri, field, found, expected)
+        self.source_uri = source_uri
+        self.field = field
+        self.found = found
+        self.expected = expected
+        self.content_sha256: str | None = None
+        self.reader: str | None = None
+        self.reader_version: int | None = None
+
+    def __reduce__(self) -> tuple:
+        return _refused_again, (self.source_uri, self.field, self.found, self.expected), self.__dict__
+
+    def __str__(self) -> str:
+        return f"{Path(self.source_uri).name}: {self.field}: found {self.found}; expected {self.expected}"
+
+
+def _refused_again(source_uri: str, field: str, found: str, expected: str) -> Refused:
+    return Refused(source_uri=source_uri, field=field, found=found, expected=expected)
+
+
+@dataclass(frozen=True)
+class TraceMatrix:
+    """One signal of one session. Raises ValueError when the arrays don't have these shapes and types."""
+
+    session_id: str
+    signal: str
+    unit_id: np.ndarray  # (n_units,) int64
+    values: np.ndarray  # (n_units, n_frames) float32, NaN where missing
+
+    def __post_init__(self) -> None:
+        if self.unit_id.ndim != 1 or self.unit_id.dtype != np.int64:
+            raise ValueError(f"unit_id must be (n_units,) int64, got {self.unit_id.shape} {self.unit_id.dtype}")
+        if self.values.ndim != 2 or len(self.values) != len(self.unit_id) or self.values.dtype != np.float32:
+            raise ValueError(
+                f"values must be ({len(self.unit_id)}, n_frames) float32, got {self.values.shape} {self.values.dtype}"
+            )
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All that one file holds, as rows of declared tables and as trace matrices.
+
+    ``rows`` always has SESSIONS and UNITS; each value was built by ``Table.rows``.
+    """
+
+    source_uri: str
+    content_sha256: str
+    reader: str
+    reader_version: int
+    rows: Mapping[Table, pa.Table]
+    traces: tuple[TraceMatrix, ...] = ()
+
+    @property
+    def session_ids(self) -> tuple[str, ...]:
+        return tuple(self.rows[SESSIONS]["session_id"].to_pylist())
+
+
+def checked(recording: Recording) -> Recording:
+    """The same recording, once everything that the lake relies on has been seen to hold.
+
+    Raises Refused when it does not: session ids, keys, unknown sessions and cells, the range of values, frame times
+    that do not increase, events out of order, traces whose cells or frames are not those of their session.
+    """
+    uri = recording.source_uri
+    frames = {table: pl.DataFrame(pl.from_arrow(rows)) for table, rows in recording.rows.items()}
+    if missing := [table.name for table in (SESSIONS, UNITS) if table not in frames]:
+        raise Refused(source_uri=uri, field="recording", found=f"no rows for {missing}", expected="sessions and units")
+    for session_id in recording.session_ids:
+        require_session_id(session_id, "session_id", uri)
+    for table, frame in frames.items():
+        for column in table.columns:
+            _require_range(frame, table, column, uri)
+        _require_unique(frame, table.key, table.name, uri)
+        _require_known(frame, frames[SESSIONS], ("session_id",), table.name, "session", uri)
+        _require_known(frame, frames[UNITS], ("session_id", "unit_id"), table.name, "cell", uri)
+    if FRAMES in frames:
+        for (session_id,), group in frames[FRAMES].sort("frame").group_by(["session_id"], maintain_order=True):
+            _require_numbered(group["frame"], FRAMES.name, str(session_id), uri)
+            require_increasing(group["time_s"].to_numpy(), f"{FRAMES.name} time_s of {session_id}", uri)
+    if EVENTS in frames:
+        _require_ordered_events(frames[EVENTS].sort("session_id", "event_id"), uri)
+    _require_traces_fit(recording.traces, frames, uri)
+    return recording
+
+
+def require_session_id(session_id: str, field: str, source_uri: str) -> str:
+    """The id, unless a character in it or its length would break a partition of the lake: then raises Refused."""
+    if not SESSION_ID_PATTERN.fullmatch(session_id):
+        expected = "1 to 200 characters out of A-Z a-z 0-9 . _ -"
+        raise Refused(source_uri=source_uri, field=field, found=repr(session_id), expected=expected)
+    return session_id
+
+
+def require_increasing(time_s: np.ndarray, field: str, source_uri: str) -> np.ndarray:
+    """The times, (n_frames,) seconds, unless one is not finite or not later than the one before: then raises Refused."""
+    expected = "strictly increasing seconds"
+    if (bad := np.flatnonzero(~np.isfinite(time_s))).size:
+        found = f"{time_s[bad[0]]} at frame {bad[0]} ({bad.size} of {time_s.size} times are not finite)"
+        raise Refused(source_uri=source_uri, field=field, found=found, expected=expected)
+    if (steps := np.flatnonzero(np.diff(time_s) <= 0)).size:
+        frame = int(steps[0]) + 1
+        after, before = float(time_s[frame]), float(time_s[frame - 1])
+        how = "time standing still" if after == before else "time running backwards"
+        found = f"{how} at frame {frame} ({after!r} s after {before!r} s)"
+        raise Refused(source_uri=source_uri, field=field, found=found, expected=expected)
+    return time_s
+
+
+def _require_range(frame: pl.DataFrame, table: Table, column: Column, uri: str) -> None:
+    value = pl.col(column.name)
+    rules: list[tuple[pl.Expr, str]] = []
+    if column.one_of is not None:
+        rules.append((value.is_in(list(column.one_of)), f"one of {', '.join(column.one_of)}"))
+    if column.at_least is not None:
+        rules.append((value >= column.at_least, f"at least {column.at_least}"))
+    if column.at_most is not None:
+        rules.append((value <= column.at_most, f"at most {column.at_most}"))
+    if column.above is not None:
+        rules.append((value > column.above, f"above {column.above}"))
+    if column.type in ("real", "double"):
+        rules.append((value.is_finite(), "finite numbers"))
+    for holds, expected in rules:
+        bad = frame.filter(holds.not_())
+        if len(bad):
+            found = f"{bad[column.name][0]!r} in row {_key(bad, table.key)} ({len(bad)} of {len(frame)} rows)"
+            raise Refused(source_uri=uri, field=f"{table.name} {column.name}", found=found, expected=expected)
+
+
+def _require_unique(frame: pl.DataFrame, key: tuple[str, ...], name: str, uri: str) -> None:
+    twice = frame.filter(frame.select(key).is_duplicated())
+    if len(twice):
+        expected = f"one row for each {', '.join(key)}"
+        raise Refused(source_uri=uri, field=name, found=f"more than one row {_key(twice, key)}", expected=expected)
+
+
+def _require_known(
+    frame: pl.DataFrame, known: pl.DataFrame, on: tuple[str, ...], name: str, what: str, uri: str
+) -> None:
+    if not set(on) <= set(frame.columns):
+        return
+    unknown = frame.join(known, on=on, how="anti")
+    if len(unknown):
+        found = f"unknown {what} {_key(unknown, on)} ({len(unknown)} of {len(frame)} rows)"
+        raise Refused(source_uri=uri, field=name, found=found, expected=f"a {what} that the recording declares")
+
+
+def _require_numbered(frame: pl.Series, name: str, session_id: str, uri: str) -> None:
+    if not (frame == pl.int_range(len(frame), eager=True)).all():
+        found = f"{len(frame)} frames numbered {frame[0]} to {frame[-1]} in {session_id}"
+        raise Refused(source_uri=uri, field=f"{name} frame", found=found, expected="every number from 0, once")
+
+
+def _require_ordered_events(events: pl.DataFrame, uri: str) -> None:
+    backwards = events.filter(pl.col("offset_s") < pl.col("onset_s"))
+    if len(backwards):
+        session_id, event_id, onset, offset = backwards.select("session_id", "event_id", "onset_s", "offset_s").row(0)
+        found = f"event {event_id} of {session_id} ending at {offset!r} s, begun at {onset!r} s"
+        raise Refused(source_uri=uri, field=f"{EVENTS.name} offset_s", found=found, expected="offset_s >= onset_s")
+    earlier = events.with_columns(before=pl.col("onset_s").shift(1).over("session_id"))
+    earlier = earlier.filter(pl.col("onset_s") < pl.col("before"))
+    if len(earlier):
+        session_id, event_id, onset, before = earlier.select("session_id", "event_id", "onset_s", "before").row(0)
+        found = f"event {event_id} of {session_id} at {onset!r} s, after one at {before!r} s"
+        raise Refused(source_uri=uri, field=f"{EVENTS.name} onset_s", found=found, expected="events in order of onset")
+
+
+def _require_traces_fit(traces: tuple[TraceMatrix, ...], frames: Mapping[Table, pl.DataFrame], uri: str) -> None:
+    signals = next(column.one_of for column in TRACES.columns if column.name == "signal") or ()
+    seen: set[tuple[str, str]] = set()
+    for trace in traces:
+        field = f"{trace.signal} of {trace.session_id}"
+        if trace.signal not in signals or (trace.session_id, trace.signal) in seen:
+            expected = f"each of {', '.join(signals)} at most once"
+            raise Refused(source_uri=uri, field=field, found=f"signal {trace.signal!r}", expected=expected)
+        seen.add((trace.session_id, trace.signal))
+        cells = pl.DataFrame({"session_id": [trace.session_id] * len(trace.unit_id), "unit_id": trace.unit_id})
+        _require_unique(cells, ("session_id", "unit_id"), field, uri)
+        _require_known(cells, frames[SESSIONS], ("session_id",), field, "session", uri)
+        _require_known(cells, frames[UNITS], ("session_id", "unit_id"), field, "cell", uri)
+        timed = frames[FRAMES].filter(pl.col("session_id") == trace.session_id).height if FRAMES in frames else 0
+        if trace.values.shape[1] != timed:
+            found = f"{trace.values.shape[1]} frames of values, {timed} frame times"
+            raise Refused(source_uri=uri, field=field, found=found, expected="as many times as values")
+        if (infinite := np.argwhere(np.isinf(trace.values))).size:
+            unit, frame = infinite[0]
+            found = f"{trace.values[unit, frame]} in cell {trace.unit_id[unit]} at frame {frame}"
+            raise Refused(source_uri=uri, field=field, found=found, expected="finite dF/F, NaN where missing")
+
+
+def _key(frame: pl.DataFrame, key: tuple[str, ...]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in zip(key, frame.select(key).row(0), strict=True))

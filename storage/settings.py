@@ -1,0 +1,86 @@
+"""Where everything lives: one frozen settings class, read from NEUROLAKE_* variables; loading it touches no disk."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_PREFIX = "NEUROLAKE_"
+
+
+class Settings(BaseSettings):
+    """Settings of one installation, each a variable NEUROLAKE_<NAME>.
+
+    Raises pydantic.ValidationError when a NEUROLAKE_ variable is unknown (a typing error would otherwise be passed
+    over in silence) and when a path is relative (a worker starts in a folder of its own).
+    """
+
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / "neurolake",
+        description="folder that holds the lake, the model registry, reports and caches",
+    )
+    catalog: str = Field(
+        default="sqlite",
+        description="'sqlite' for a catalog file beside the data, or a postgresql:// address",
+        examples=["sqlite", "postgresql://lab@db.example.org/lake"],
+    )
+    data: Path | None = Field(default=None, description="folder of the lake's Parquet files; by default in home")
+    mlflow: str | None = Field(
+        default=None,
+        description="MLflow tracking address; by default SQLite in home",
+        examples=["http://127.0.0.1:5000"],
+    )
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads for DuckDB")
+    lock_timeout_s: float = Field(default=600, gt=0, description="how long a writer waits for its turn")
+
+    @field_validator("home", "data")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_absolute():
+            raise ValueError(f"must be an absolute path, got {str(path)!r}")
+        return path
+
+    @field_validator("catalog")
+    @classmethod
+    def _known_catalog(cls, catalog: str) -> str:
+        if catalog != "sqlite" and not catalog.startswith(("postgresql://", "postgres://")):
+            raise ValueError(f"must be 'sqlite' or a postgresql:// address, got {catalog!r}")
+        return catalog
+
+    @model_validator(mode="after")
+    def _only_known_variables(self) -> "Settings":
+        known = {_PREFIX + name.upper() for name in type(self).model_fields}
+        if unknown := sorted(v for v in os.environ if v.startswith(_PREFIX) and v not in known):
+            raise ValueError(f"unknown settings {unknown}; known are {sorted(known)}")
+        return self
+
+    @property
+    def catalog_file(self) -> Path:
+        return self.home / "lake" / "catalog.sqlite"
+
+    @property
+    def data_folder(self) -> Path:
+        return self.data or self.home / "lake" / "data"
+
+    @property
+    def write_lock_file(self) -> Path:
+        return self.home / "lake" / "write.lock"
+
+    @property
+    def cache_folder(self) -> Path:
+        return self.home / "cache"
+
+    @property
+    def reports_folder(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def mlflow_folder(self) -> Path:
+        return self.home / "mlflow"
+
+    @property
+    def mlflow_address(self) -> str:
+        return self.mlflow or f"sqlite:///{self.mlflow_folder / 'mlflow.sqlite'}"

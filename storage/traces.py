@@ -1,0 +1,181 @@
+"""Trace matrices to Parquet and back: one file per session and signal, row groups of one unit each.
+
+A row group holds up to FRAMES_PER_GROUP frames of one unit, so its statistics say which unit and frames it has:
+a whole matrix comes back by reading the value column alone, and a span by reading only the groups it touches.
+Columns without a missing value are written as required fields, which readers decode two to three times faster.
+"""
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.tables import TRACES
+
+FRAMES_PER_GROUP = 1_048_576
+_COLUMNS = ["unit_id", "frame", "value"]
+
+
+@dataclass(frozen=True)
+class TraceMatrix:
+    """One signal of all units of a session.
+
+    ``unit_id`` (n_units,) int64, each once; ``values`` (n_units, n_frames) float32, NaN where missing.
+    """
+
+    session_id: str
+    signal: str
+    unit_id: np.ndarray
+    values: np.ndarray
+
+
+class NotDirect(Exception):
+    """A file is not laid out one unit per row group; it has to be read through SQL."""
+
+
+def write_trace_file(matrix: TraceMatrix, data_folder: Path) -> Path:
+    """Write a matrix as a new file in its partition's folder, on disk (fsync) when this returns.
+
+    Nothing reads the file until the write path registers it. Raises ValueError when shape and units don't match.
+    """
+    units, values = np.asarray(matrix.unit_id), matrix.values
+    if values.ndim != 2 or values.shape[0] != len(units) or len(np.unique(units)) != len(units):
+        raise ValueError(
+            f"traces of {matrix.session_id}: {len(units)} units (each once) need as many rows, got {values.shape}"
+        )
+    folder = data_folder / "recorded" / "traces" / f"session_id={matrix.session_id}" / f"signal={matrix.signal}"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{uuid.uuid4().hex}.parquet"
+    complete = not any(np.isnan(trace).any() for trace in values)
+    schema = pa.schema([TRACES.arrow_schema.field(n).with_nullable(n == "value" and not complete) for n in _COLUMNS])
+    with (
+        path.open("wb") as file,
+        pq.ParquetWriter(
+            file,
+            schema,
+            compression="lz4",
+            use_dictionary=False,
+            column_encoding={"unit_id": "DELTA_BINARY_PACKED", "frame": "DELTA_BINARY_PACKED", "value": "PLAIN"},
+        ) as writer,
+    ):
+        for row in np.argsort(units, kind="stable"):
+            for group in _groups(int(units[row]), values[row], schema):
+                writer.write_table(group, row_group_size=FRAMES_PER_GROUP)
+        writer.close()
+        file.flush()
+        os.fsync(file.fileno())
+    _fsync_folder(folder)
+    return path
+
+
+def read_trace_files(
+    paths: Sequence[str], frames: slice = slice(None), units: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Units and values of files that `write_trace_file` wrote, reading only the row groups asked for.
+
+    Returns ``unit_id`` (n_units,) in ascending order and ``values`` (n_units, n_frames) float32 with NaN where
+    missing. Raises NotDirect for a file of another layout, KeyError for a unit that isn't there.
+    """
+    groups: dict[int, list[_RowGroup]] = {}
+    for group in (group for path in paths for group in _row_groups(path)):
+        groups.setdefault(group.unit_id, []).append(group)
+    frame_count = max((group.stop for runs in groups.values() for group in runs), default=0)
+    if any([g.start for g in runs] + [frame_count] != [0] + [g.stop for g in runs] for runs in groups.values()):
+        raise NotDirect("units have different or broken runs of frames")
+    wanted = np.array(sorted(groups) if units is None else list(units), dtype=np.int64)
+    if absent := [int(unit) for unit in wanted if int(unit) not in groups]:
+        raise KeyError(f"units {absent} have no traces here")
+    start, stop, step = frames.indices(frame_count)
+    if step != 1:
+        raise ValueError(f"frames must be a span of step 1, got step {step}")
+    span = range(start, max(start, stop))
+    values = np.empty((len(wanted), len(span)), np.float32)  # (n_units, n_frames)
+
+    def fill(rows: Sequence[int]) -> None:
+        for path, share in groupby(((row, g) for row in rows for g in groups[int(wanted[row])]), lambda x: x[1].path):
+            touched = [(row, g) for row, g in share if g.start < span.stop and g.stop > span.start]
+            _fill_from(path, touched, span, values)
+
+    workers = min(os.cpu_count() or 1, 8, len(wanted) or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(fill, np.array_split(np.arange(len(wanted)), workers)))
+    return wanted, values
+
+
+@dataclass(frozen=True)
+class _RowGroup:
+    path: str
+    metadata: pq.FileMetaData
+    index: int
+    unit_id: int
+    start: int
+    stop: int
+
+
+def _fill_from(path: str, touched: Sequence[tuple[int, _RowGroup]], span: range, values: np.ndarray) -> None:
+    """Read the touched row groups of one file in one stream, and put each run of frames where it belongs."""
+    if not touched:
+        return
+    places = iter(touched)
+    row, group = next(places)
+    at = group.start
+    with pq.ParquetFile(path, metadata=group.metadata, memory_map=True) as file:
+        stream = file.iter_batches(
+            batch_size=max(g.stop - g.start for _, g in touched),
+            row_groups=[g.index for _, g in touched],
+            columns=["value"],
+            use_threads=False,
+        )
+        for batch in stream:
+            column, read = batch.column(0), 0
+            while read < len(column):
+                if at == group.stop:
+                    row, group = next(places)
+                    at = group.start
+                count = min(len(column) - read, group.stop - at)
+                first, last = max(at, span.start), min(at + count, span.stop)
+                if first < last:
+                    part = column.slice(read + first - at, last - first)
+                    values[row, first - span.start : last - span.start] = part.to_numpy(zero_copy_only=False)
+                read, at = read + count, at + count
+
+
+def _row_groups(path: str) -> Iterator[_RowGroup]:
+    metadata = pq.read_metadata(path)
+    if metadata.schema.names != _COLUMNS:
+        raise NotDirect(f"{path} has columns {metadata.schema.names}")
+    for index in range(metadata.num_row_groups):
+        group = metadata.row_group(index)
+        unit, frame = group.column(0).statistics, group.column(1).statistics
+        whole = unit and frame and unit.min == unit.max and frame.max - frame.min + 1 == group.num_rows
+        if not whole:
+            raise NotDirect(f"{path}: row group {index} is not a run of frames of one unit")
+        yield _RowGroup(path, metadata, index, unit.min, frame.min, frame.max + 1)
+
+
+def _groups(unit_id: int, trace: np.ndarray, schema: pa.Schema) -> Iterator[pa.Table]:
+    for start in range(0, len(trace), FRAMES_PER_GROUP):
+        part = np.ascontiguousarray(trace[start : start + FRAMES_PER_GROUP], dtype=np.float32)
+        yield pa.table(
+            [
+                pa.array(np.full(len(part), unit_id, np.int64)),
+                pa.array(np.arange(start, start + len(part), dtype=np.int32)),
+                pa.array(part, from_pandas=True),  # NaN becomes NULL: a NaN would escape filters through statistics
+            ],
+            schema=schema,
+        )
+
+
+def _fsync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

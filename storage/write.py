@@ -1,0 +1,121 @@
+"""The one write path: rows for any number of tables replace those with the same key, in one transaction."""
+
+import getpass
+import json
+import random
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from storage.declaration import Table
+from storage.settings import Settings
+from storage.tables import REJECTED, TABLES, TRACES
+from storage.traces import TraceMatrix, write_trace_file
+from storage.turns import turn
+
+_ATTEMPTS = 12
+_CONFLICT_SIGNS = ("conflict", "database is locked", "could not serialize", "deadlock")
+_Delete = tuple[Table, tuple[tuple[str, str], ...]]
+
+
+def replace_rows(
+    connection: duckdb.DuckDBPyConnection,
+    settings: Settings,
+    rows: Mapping[Table, pa.Table],
+    *,
+    traces: Sequence[TraceMatrix] = (),
+    forget_sessions: Iterable[str] = (),
+    forget_rejected: Iterable[str] = (),
+    message: str,
+    info: Mapping[str, object],
+) -> int:
+    """Write rows so that they appear everywhere or nowhere, and return the snapshot they made.
+
+    Every row of a table that shares its ``replaced_by`` values with a new row goes; sessions to forget lose all
+    rows in all tables; files to forget leave recorded.rejected. ``rows`` must have the declared Arrow schema
+    (`Table.rows` gives it): ValueError otherwise. Conflicts with other writers are tried again; duckdb.Error when
+    they don't end. Files that a failed write leaves behind belong to no snapshot and are never read.
+    """
+    for table, new in rows.items():
+        _refuse_undeclared(table, new)
+    files = [write_trace_file(matrix, settings.data_folder) for matrix in traces]
+    gone = sorted({*forget_sessions, *(matrix.session_id for matrix in traces)})
+    deletes: list[_Delete] = [
+        (table, (("session_id", session),))
+        for session in gone
+        for table in TABLES
+        if "session_id" in table.column_names
+    ]
+    deletes += [(REJECTED, (("source_uri", uri),)) for uri in forget_rejected]
+    deletes += [(table, key) for table, new in rows.items() for key in _keys(table, new)]
+    locks = [f"{column}={value}" for _, key in deletes for column, value in key]
+
+    for attempt in count(1):
+        try:
+            with turn(settings, locks):
+                return _commit(connection, rows, files, deletes, message, info)
+        except duckdb.Error as error:
+            if attempt == _ATTEMPTS or not any(sign in str(error).lower() for sign in _CONFLICT_SIGNS):
+                raise
+            time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))
+
+
+def _commit(
+    connection: duckdb.DuckDBPyConnection,
+    rows: Mapping[Table, pa.Table],
+    files: Sequence[Path],
+    deletes: Sequence[_Delete],
+    message: str,
+    info: Mapping[str, object],
+) -> int:
+    connection.execute("BEGIN")
+    try:
+        # Deletes first: a delete after an add takes the added rows away without an error.
+        for table, key in deletes:
+            condition = " AND ".join(f"{column} = ?" for column, _ in key)
+            connection.execute(f"DELETE FROM {table.name} WHERE {condition}", [value for _, value in key])
+        for path in files:
+            connection.execute(
+                "CALL ducklake_add_data_files('lake', ?, ?, schema => ?, hive_partitioning => true)",
+                [TRACES.short_name, str(path), TRACES.schema_name],
+            )
+        for table, new in rows.items():
+            if new.num_rows:
+                connection.register("new_rows", new)
+                connection.execute(f"INSERT INTO {table.name} SELECT * FROM new_rows")
+                connection.unregister("new_rows")
+        connection.execute(
+            "CALL lake.set_commit_message(?, ?, extra_info => ?)",
+            [getpass.getuser(), message, json.dumps(dict(info), default=str)],
+        )
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
+            connection.execute("ROLLBACK")
+        raise
+    return connection.execute("FROM lake.last_committed_snapshot()").fetchone()[0]
+
+
+def _refuse_undeclared(table: Table, new: pa.Table) -> None:
+    if table.road == "files":
+        raise ValueError(f"{table.name} is written as traces, not as rows")
+    if not new.schema.equals(table.arrow_schema):
+        raise ValueError(f"rows for {table.name} don't have the declared schema; found {new.schema}")
+    for column in table.columns:
+        values = new.column(column.name)
+        if not column.nullable and values.null_count:
+            raise ValueError(f"rows for {table.name}: {column.name} is missing in {values.null_count} rows")
+        if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
+            raise ValueError(f"rows for {table.name}: {column.name} holds NaN; missing values are NULL")
+
+
+def _keys(table: Table, new: pa.Table) -> list[tuple[tuple[str, str], ...]]:
+    distinct = new.select(list(table.replaced_by)).group_by(list(table.replaced_by)).aggregate([]).to_pylist()
+    return [tuple((column, row[column]) for column in table.replaced_by) for row in distinct]

@@ -1,0 +1,44 @@
+"""Fixtures every test may use: a lake of its own, on SQLite or on a real Postgres."""
+
+import os
+
+# One thread each: test processes share two cores.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.lake import Lake, open_lake
+from storage.settings import Settings
+
+RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "recordings"
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the home of whoever runs it."""
+    for variable in [v for v in os.environ if v.startswith("NEUROLAKE_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("NEUROLAKE_HOME", str(tmp_path / "home"))
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(threads=2)
+
+
+@pytest.fixture
+def lake(settings: Settings) -> Iterator[Lake]:
+    with open_lake(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+def recordings() -> Path:
+    """The real recordings, which a user of the project does not have."""
+    if not RECORDINGS.is_dir():
+        pytest.skip("the shared recordings are not on this machine")
+    return RECORDINGS
