@@ -1,4 +1,4 @@
-"""Seven classifiers that tell omissions from images by a response's features, and the columns they may see."""
+"""Seven classifiers that tell omissions from images by response features, and the columns they may see."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -63,7 +63,7 @@ def design_columns(
     named = (*identifiers, *feature_names, *categorical)
     twice = sorted({name for name in named if named.count(name) > 1})
     if twice:
-        raise ValueError(f"each column may be named once among identifiers, features, categorical, got {twice}")
+        raise ValueError(f"identifiers, features and categorical name these columns more than once: {twice}")
     return named if protocol == "published" else named[len(identifiers) :]
 
 

@@ -81,7 +81,7 @@ class _Grid:
 
     before: NDArray[np.intp]  # (n_kept, n_samples), the frame at or before the sample
     weight: NDArray[np.float64]  # (n_kept, n_samples), share of the frame after it, 0 to 1
-    baseline: NDArray[np.float64]  # (n_samples,), weights whose dot product with a response is its baseline mean
+    baseline: NDArray[np.float64]  # (n_samples,), weights: a response times these is its baseline mean
     kept: NDArray[np.bool_]  # (n_events,)
 
 
@@ -200,9 +200,7 @@ def _checked(
     return dff, _grid(frame_s, onset_s, window, edge)
 
 
-def _grid(
-    frame_s: NDArray[np.float64], onset_s: NDArray[np.float64], window: Window, edge: Edge
-) -> _Grid:
+def _grid(frame_s: NDArray[np.float64], onset_s: NDArray[np.float64], window: Window, edge: Edge) -> _Grid:
     sample_s = onset_s[:, None] + window.times_s
     if edge == "drop":
         kept = (sample_s[:, 0] >= frame_s[0]) & (sample_s[:, -1] <= frame_s[-1])

@@ -18,7 +18,7 @@ _DRAWN_FLIPS = 10_000
 
 @dataclass(frozen=True)
 class AnovaTerm:
-    """One row of an ANOVA table: sum of squares in squared units of the values; F and p are NaN for the residual."""
+    """One row of an ANOVA table; ``sum_sq`` in squared units of the values, F and p NaN for the residual."""
 
     term: str
     sum_sq: float
@@ -80,14 +80,14 @@ def three_way_anova(
     present = set(frame[list(_FACTORS)].itertuples(index=False, name=None))
     empty = [cell for cell in product(*levels.values()) if cell not in present]
     if empty:
-        named = "; ".join(", ".join(f"{n}={v}" for n, v in zip(_FACTORS, cell, strict=True)) for cell in empty)
-        raise ValueError(f"{len(empty)} cells of the design are empty: {named}")
+        named = "; ".join(" x ".join(cell) for cell in empty)
+        raise ValueError(f"{len(empty)} cells of {' x '.join(_FACTORS)} are empty: {named}")
     if len(values) <= len(present):
         raise ValueError(f"{len(values)} values leave no residual for {len(present)} cells of the design")
     fitted = smf.ols("value ~ " + " * ".join(f"C({name}, Sum)" for name in _FACTORS), frame).fit()
     table = sm.stats.anova_lm(fitted, typ=2)
     return [
-        AnovaTerm(_term(str(name)), float(row["sum_sq"]), float(row["df"]), float(row["F"]), float(row["PR(>F)"]))
+        AnovaTerm(_term(str(name)), *(float(row[column]) for column in ("sum_sq", "df", "F", "PR(>F)")))
         for name, row in table.iterrows()
     ]
 
@@ -99,7 +99,7 @@ def paired_mouse_contrast(
     omitted: NDArray[np.bool_],  # (n,)
     seed: int = 0,
 ) -> MouseContrast:
-    """Omitted minus presented with the mouse as the unit: one difference per mouse, one-sample t test over mice.
+    """Omitted minus presented, one difference per mouse, and a one-sample t test over mice.
 
     All arguments are (n,): ``values`` in any unit, ``unit_key`` names a cell within its mouse, ``omitted``
     boolean. Within a cell each condition is averaged over its rows and the difference taken; a mouse's number

@@ -24,7 +24,7 @@ class FoldScore:
 
 @dataclass(frozen=True, eq=False)
 class LeftOutMice:
-    """One ``FoldScore`` per mouse, in the order of mouse ids, and each row's held-out ``predicted`` and ``score`` (n,).
+    """Folds in the order of mouse ids, and each row's held-out ``predicted`` and ``score``, both (n,).
 
     ``score`` is the probability of label 1, or for a classifier without one (SVM) its decision function.
     """
@@ -49,7 +49,7 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class SplitScore:
-    """Scores on the test side of a split; ``predicted`` and ``score`` are (n_test,), in the order of ``Split.test``."""
+    """Scores on a test side; ``predicted`` and ``score`` are (n_test,), in the order of ``Split.test``."""
 
     accuracy: float
     f1: float
@@ -77,19 +77,22 @@ def leave_one_mouse_out(
     if len(mice) < 2:
         raise ValueError(f"leaving one mouse out needs at least 2 mice, got {len(mice)}")
     folds, predicted, score = [], np.empty(len(X), dtype=np.int64), np.empty(len(X))
-    for mouse in mice:
+    for mouse in mice.tolist():
         split = Split(np.flatnonzero(mouse_id != mouse), np.flatnonzero(mouse_id == mouse))
         scored = score_split(decoder, X, y, split)
         predicted[split.test], score[split.test] = scored.predicted, scored.score
         folds.append(
-            FoldScore(
-                mouse.item(), scored.accuracy, scored.f1, scored.auc, len(split.train), len(split.test)
-            )
+            FoldScore(mouse, scored.accuracy, scored.f1, scored.auc, len(split.train), len(split.test))
         )
     return LeftOutMice(folds, predicted, score)
 
 
-def score_split(decoder: ClassifierMixin, X: pd.DataFrame, y: NDArray[np.integer], split: Split) -> SplitScore:
+def score_split(
+    decoder: ClassifierMixin,
+    X: pd.DataFrame,
+    y: NDArray[np.integer],  # (n,), 0 or 1
+    split: Split,
+) -> SplitScore:
     """Fit a fresh copy of the decoder on one side of a split and score it on the other.
 
     ``X`` has n rows, ``y`` (n,) labels 0 or 1. F1 is of label 1, NaN where neither truth nor prediction has
@@ -108,16 +111,13 @@ def score_split(decoder: ClassifierMixin, X: pd.DataFrame, y: NDArray[np.integer
     fitted = clone(decoder).fit(X.iloc[split.train], y_train)
     X_test = X.iloc[split.test]
     predicted = np.asarray(fitted.predict(X_test), dtype=np.int64)
-    if hasattr(fitted, "predict_proba"):
-        score = fitted.predict_proba(X_test)[:, 1]
-    else:
-        score = fitted.decision_function(X_test)
+    score = np.asarray(_score_of_label_1(fitted, X_test), dtype=np.float64)
     return SplitScore(
         accuracy=float(accuracy_score(y_test, predicted)),
         f1=float(f1_score(y_test, predicted, zero_division=np.nan)),
         auc=float(roc_auc_score(y_test, score)) if len(np.unique(y_test)) == 2 else float("nan"),
         predicted=predicted,
-        score=np.asarray(score, dtype=np.float64),
+        score=score,
     )
 
 
@@ -162,6 +162,12 @@ def split_by_mouse(
         test_mice.extend(rng.choice(mice, size=n_test, replace=False))
     in_test = np.isin(mouse_id, test_mice)
     return Split(np.flatnonzero(~in_test), np.flatnonzero(in_test))
+
+
+def _score_of_label_1(fitted: ClassifierMixin, X: pd.DataFrame) -> NDArray[np.floating]:
+    if hasattr(fitted, "predict_proba"):
+        return fitted.predict_proba(X)[:, 1]
+    return fitted.decision_function(X)
 
 
 def _labels(y: NDArray[np.integer], n: int) -> NDArray[np.integer]:

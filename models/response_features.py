@@ -34,8 +34,8 @@ def response_features(
     the leading shape (...). Over the whole window:
 
     - auc_dff_s: Simpson's integral; energy_dff2: sum of squares over samples
-    - peak_dff, trough_dff: largest and smallest value; *_latency_s: time of the first such value, negative when it
-      lies before onset; peak_to_trough_dff: their difference
+    - peak_dff, trough_dff: largest and smallest value; *_latency_s: time of the first such value, negative
+      when it lies before onset; peak_to_trough_dff: their difference
     - slope_dff_per_s: least-squares line over 0 to 0.2 s, both included
     - fwhm_s: last minus first time at or above half the peak; 0 with fewer than two such samples
     - mean_0_500ms_dff, mean_500_1000ms_dff: means over [0, 0.5) and [0.5, 1.0) s
@@ -116,7 +116,7 @@ def _mean_between(
 
 
 def _moments(y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Biased skewness and excess kurtosis, NaN for traces that are constant to rounding, as in scipy.stats."""
+    """Biased skewness and excess kurtosis, NaN for traces constant to rounding, as in scipy.stats."""
     mean = y.mean(axis=1)
     deviation = y - mean[:, None]
     squares = deviation**2

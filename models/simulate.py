@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from models.simulate_kernels import flash_response, ramp_peak_latency_s, ramp_response, support_s
+from models.simulate_kernels import Shape, flash_response, ramp_peak_latency_s, ramp_response, support_s
 
 CreLine = Literal["Vip-IRES-Cre", "Sst-IRES-Cre"]
 Exposure = Literal["familiar", "novel"]
@@ -36,8 +36,9 @@ class ChangeDetectionPlan:
     cell adds its own draws of s.d. ``cell_sd_dff``; both are kept from the familiar to the novel session.
     ``omitted_fraction`` is the chance that a flash which may be omitted is. ``shared_noise_dff`` is a
     fluctuation (5 s) common to a session's cells, ``noise_dff`` is each cell's white noise per frame.
-    Indicator defaults: GCaMP6f, one action potential in mouse V1, 48 ms to peak and 142 ms half decay (Chen
-    et al. 2013). Raises ValueError for what cannot be.
+    Indicator defaults: after GCaMP6f's one action potential in mouse V1 (Chen et al. 2013: 45 ms to peak,
+    half decay 142 ms), here 48 ms to peak and a decay constant of 142 ms / ln 2. Raises ValueError for what
+    cannot be.
     """
 
     n_vip_mice: int = 6
@@ -66,7 +67,8 @@ class ChangeDetectionPlan:
         for field in fields(self):
             if not np.isfinite(getattr(self, field.name)):
                 raise ValueError(f"{field.name} must be finite, got {getattr(self, field.name)}")
-        for name in ("n_vip_mice", "n_sst_mice", "mouse_sd_dff", "cell_sd_dff", "noise_dff", "shared_noise_dff"):
+        counts, spreads = ("n_vip_mice", "n_sst_mice"), ("mouse_sd_dff", "cell_sd_dff")
+        for name in (*counts, *spreads, "noise_dff", "shared_noise_dff"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         for name in ("frame_rate_hz", "flash_s", "indicator_rise_s", "indicator_decay_s"):
@@ -85,7 +87,7 @@ class ChangeDetectionPlan:
             raise ValueError(f"duration_s must be at least {shortest_s}, got {self.duration_s}")
 
     def without_effect(self) -> "ChangeDetectionPlan":
-        """The null: flashes and omissions evoke nothing on average; the spread of mice and cells and noise remain."""
+        """The null: flashes and omissions evoke nothing on average; spread and noise stay."""
         return replace(
             self,
             vip_omission_ramp_dff=0.0,
@@ -98,8 +100,11 @@ class ChangeDetectionPlan:
 
 @dataclass(frozen=True, eq=False)
 class SessionTruth:
-    """What was planted: per cell (n_units,), dF/F at the peak; the ramp alone peaks ``ramp_peak_latency_s`` after the
-    expected onset of the omitted flash. ``models.simulate_kernels.omission_response`` draws the whole response."""
+    """What was planted: amplitudes per cell (n_units,), in dF/F at the peak of the noise-free response.
+
+    The ramp alone peaks ``ramp_peak_latency_s`` after the expected onset of the omitted flash;
+    ``models.simulate_kernels.omission_response`` gives the whole response, flanking flashes included.
+    """
 
     omission_ramp_dff: NDArray[np.float64]
     flash_dff: NDArray[np.float64]
@@ -225,9 +230,8 @@ def _fluorescence(
     rng: np.random.Generator,
 ) -> NDArray[np.float32]:
     """Amplitudes times shapes plus noise, (n_units, n_frames)."""
-    indicator = (plan.indicator_rise_s, plan.indicator_decay_s)
-    flashes = _summed_shape(plan, frame_s, onset_s[~omitted], plan.flash_s, flash_response, indicator)
-    ramps = _summed_shape(plan, frame_s, onset_s[omitted], plan.flash_interval_s, ramp_response, indicator)
+    flashes = _summed_shape(plan, frame_s, onset_s[~omitted], plan.flash_s, flash_response)
+    ramps = _summed_shape(plan, frame_s, onset_s[omitted], plan.flash_interval_s, ramp_response)
     # A slow fluctuation of unit variance: an autoregressive process of order one.
     keep = np.exp(-1 / (plan.frame_rate_hz * _SHARED_NOISE_TIME_CONSTANT_S))
     start = [keep * rng.normal()]
@@ -239,10 +243,17 @@ def _fluorescence(
     return dff
 
 
-def _summed_shape(plan, frame_s, onset_s, drive_s, shape, indicator) -> NDArray[np.float64]:  # (n_frames,)
+def _summed_shape(
+    plan: ChangeDetectionPlan,
+    frame_s: NDArray[np.float64],
+    onset_s: NDArray[np.float64],
+    drive_s: float,
+    shape: Shape,
+) -> NDArray[np.float64]:  # (n_frames,)
     """The sum over events of one response shape, sampled at the frames."""
     n_around = int(np.ceil(support_s(drive_s, plan.indicator_decay_s) * plan.frame_rate_hz))
     frame = np.searchsorted(frame_s, onset_s)[:, None] + np.arange(n_around)
     inside = frame < len(frame_s)
     since_s = (frame_s[np.minimum(frame, len(frame_s) - 1)] - onset_s[:, None])[inside]
-    return np.bincount(frame[inside], shape(since_s, drive_s, *indicator), minlength=len(frame_s))
+    evoked = shape(since_s, drive_s, plan.indicator_rise_s, plan.indicator_decay_s)
+    return np.bincount(frame[inside], evoked, minlength=len(frame_s))

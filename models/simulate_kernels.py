@@ -4,11 +4,15 @@ A drive (a box for a flash, a ramp for an omission) is convolved with a calcium 
 / rise)) exp(-t / decay), which is the difference of two exponentials, so each convolution is exact.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 Array = NDArray[np.float64]
+# A response over time: times, seconds of drive, rise and decay in seconds; any shape in, same shape out.
+Shape = Callable[[Array, float, float, float], Array]
 
 
 def indicator_kernel(t_s: Array, rise_s: float, decay_s: float) -> Array:
@@ -33,7 +37,7 @@ def flash_response(t_s: Array, flash_s: float, rise_s: float, decay_s: float) ->
 
 
 def ramp_response(t_s: Array, ramp_s: float, rise_s: float, decay_s: float) -> Array:
-    """Fluorescence evoked by activity that climbs in a line for ``ramp_s`` seconds and stops, scaled to a peak of 1.
+    """Fluorescence evoked by activity that climbs in a line for ``ramp_s`` seconds, scaled to a peak of 1.
 
     ``t_s`` seconds from the ramp's start, any shape. Raises ValueError for times or constants that are not
     positive.
@@ -86,7 +90,13 @@ def _ramp(t_s: Array, length_s: float, rise_s: float, decay_s: float) -> Array:
     return _difference(_ramp_through_exponential, t_s, length_s, rise_s, decay_s)
 
 
-def _difference(through, t_s: Array, length_s: float, rise_s: float, decay_s: float) -> Array:
+def _difference(
+    through: Callable[[Array, float, float], Array],
+    t_s: Array,
+    length_s: float,
+    rise_s: float,
+    decay_s: float,
+) -> Array:
     fast_s = 1 / (1 / rise_s + 1 / decay_s)
     return through(t_s, length_s, decay_s) - through(t_s, length_s, fast_s)
 
@@ -106,9 +116,8 @@ def _during_and_after(t_s: Array, length_s: float) -> tuple[Array, Array]:
     return np.clip(t_s, 0.0, length_s), np.maximum(np.asarray(t_s) - length_s, 0.0)
 
 
-def _peak_s(shape, length_s: float, rise_s: float, decay_s: float) -> float:
-    # The response climbs through the whole drive and then overshoots by no more than the kernel's own time to
-    # peak.
+def _peak_s(shape: Shape, length_s: float, rise_s: float, decay_s: float) -> float:
+    # The response climbs through the whole drive, and on for no more than the kernel's own time to peak.
     kernel_peak_s = rise_s * np.log1p(decay_s / rise_s)
     found = minimize_scalar(
         lambda t: -shape(t, length_s, rise_s, decay_s),

@@ -1,4 +1,4 @@
-"""Responses of cells nested in mice, without traces: the quick simulator that group tests are calibrated on."""
+"""Responses of cells nested in mice, without traces: what group tests are calibrated on."""
 
 from dataclasses import dataclass
 
@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class NestedResponses:
-    """One row per cell and condition, all (n,): ``values`` dF/F, ``mouse_id``, ``unit_key`` (unique over mice),
-    ``omitted``."""
+    """One row per cell and condition, all (n,): ``values`` in dF/F, ``unit_key`` unique over mice."""
 
     values: NDArray[np.float64]
     mouse_id: NDArray[np.int64]

@@ -189,6 +189,7 @@ STUDIES = Table(
         Column("code_version", "text", "version of neurolake that ran"),
         Column("snapshot_id", "bigint", "lake snapshot that it read", at_least=0),
         Column("flow_run_id", "text", "Prefect flow run, NULL outside a flow", nullable=True),
+        Column("notes", "text", "what could not be computed, and why", nullable=True),
         Column("finished_at", "timestamptz", "when its rows were written"),
     ),
 )
@@ -229,7 +230,7 @@ CONTRASTS = Table(
         Column("dof", "integer", "mice minus one", at_least=1),
         Column("p", "double", "two-sided p of that t", nullable=True, at_least=0, at_most=1),
         Column(
-            "p_holm", "double", "p corrected over the study's contrasts (Holm)", nullable=True, at_least=0, at_most=1
+            "p_holm", "double", "p after Holm over all contrasts", nullable=True, at_least=0, at_most=1
         ),
         Column("p_sign_flip", "double", "p by flipping the signs of whole mice", at_least=0, at_most=1),
         Column("mouse_count", "integer", "mice", at_least=2),

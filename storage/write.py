@@ -5,7 +5,6 @@ import json
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
-
 from contextlib import suppress
 from itertools import count
 from pathlib import Path

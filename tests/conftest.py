@@ -1,11 +1,6 @@
 """Fixtures every test may use: a lake of its own, on SQLite or on a real Postgres."""
 
 import os
-
-# One thread each: test processes share two cores.
-for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
-
 from collections.abc import Iterator
 from pathlib import Path
 

@@ -1,0 +1,168 @@
+"""Reader of the published response-feature table of Allen Visual Behavior 2P (CSV, one row per cell and condition)."""
+
+import csv
+import io
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+
+from storage.declaration import Table
+from storage.readers.recording import Recording, Refused, require_session_id
+from storage.tables import RESPONSE_FEATURES, SESSIONS, UNITS
+
+NAME = "visual_behavior_features"
+VERSION = 1
+KNOWS = "the response-feature table of Allen Visual Behavior 2P: CSV"
+
+_LABELS = ("cell_specimen_id", "cre_line", "omitted", "exposure_level", "mouse_id")
+_FEATURES = {  # of the file: of derived.response_features
+    "AUC": "auc_dff_s",
+    "PeakAmplitude": "peak_dff",
+    "LatencyToPeak": "peak_latency_s",
+    "TroughAmplitude": "trough_dff",
+    "LatencyToTrough": "trough_latency_s",
+    "PeakToTrough": "peak_to_trough_dff",
+    "Slope_0_200ms": "slope_dff_per_s",
+    "FWHM": "fwhm_s",
+    "Energy": "energy_dff2",
+    "Mean_0_500ms": "mean_0_500ms_dff",
+    "Mean_500_1000ms": "mean_500_1000ms_dff",
+    "Skewness": "skewness",
+    "Kurtosis": "kurtosis",
+    "ZeroCrossings": "zero_crossings",
+    "RiseTime_10to90": "rise_time_s",
+    "DecayTime_Half": "decay_time_s",
+}
+_COLUMNS = (*_LABELS, *_FEATURES)
+_LONGEST_HEADER_BYTES = 1 << 16
+
+Refusal = Callable[..., Refused]
+
+
+def recognises(path: Path) -> bool:
+    """Whether its first line names at least half of the table's columns. Raises OSError when it can't be opened."""
+    with open(path, "rb") as file:
+        header = file.readline(_LONGEST_HEADER_BYTES).decode("utf-8-sig", errors="replace")
+    names = next(csv.reader([header]), [])
+    return len(set(names) & set(_COLUMNS)) * 2 >= len(_COLUMNS)
+
+
+def read(path: Path, project: str, source_uri: str, content_sha256: str) -> Recording:
+    """One session per mouse and exposure level, with its cells and the features of their responses.
+
+    The file has no session ids: they are ``<project>-<mouse_id>-<exposure_level>``. Columns it has beyond those of
+    the published table are not read. Raises Refused, with the line in the file, when a row is not as published.
+    """
+    refused: Refusal = partial(Refused, source_uri=source_uri)
+    require_session_id(project, "project", source_uri)
+    table = _parsed(_lines(path, refused), refused)
+    table = table.with_columns(
+        session_id=pl.concat_str(pl.lit(project), "mouse_id", "exposure_level", separator="-"),
+        unit_id="cell_specimen_id",
+        condition=pl.when(pl.col("omitted") == "True").then(pl.lit("omitted")).otherwise(pl.lit("presented")),
+        study_id=pl.lit(f"source:{content_sha256}"),
+    )
+    units = table.select("session_id", "unit_id").unique(maintain_order=True)
+    sessions = table.group_by("session_id", maintain_order=True).agg(
+        pl.col("mouse_id").first().alias("subject_id"),
+        pl.col("cre_line").first(),
+        pl.col("exposure_level").first(),
+        pl.col("unit_id").n_unique().alias("unit_count"),
+    )
+    known = {
+        "project": project,
+        "simulated": False,
+        "source_uri": source_uri,
+        "content_sha256": content_sha256,
+        "reader": NAME,
+        "reader_version": VERSION,
+    }
+    sessions = sessions.with_columns(pl.lit(value).alias(name) for name, value in known.items())
+    rows: dict[Table, pa.Table] = {
+        SESSIONS: SESSIONS.rows(_with_nulls(sessions, SESSIONS)),
+        UNITS: UNITS.rows(_with_nulls(units, UNITS)),
+        RESPONSE_FEATURES: RESPONSE_FEATURES.rows(
+            table.rename(_FEATURES).select(RESPONSE_FEATURES.column_names)
+        ),
+    }
+    return Recording(source_uri, content_sha256, NAME, VERSION, rows)
+
+
+def _lines(path: Path, refused: Refusal) -> pl.DataFrame:
+    """The cells of the file as text, with the line each row stands on, from 1."""
+    content = path.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = f"byte 0x{content[error.start]:02x} on line {line}"
+        raise refused(field="encoding", found=found, expected="UTF-8") from error
+    # Read by csv, not by Polars, which fills up rows that are too short and doesn't say on which line a row stands.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        rows = [(reader.line_num, row) for row in reader if row]
+    except csv.Error as error:
+        raise refused(field=f"line {reader.line_num}", found=str(error), expected="a row of CSV") from error
+    if not rows:
+        raise refused(field="header", found="an empty file", expected=f"the columns {', '.join(_COLUMNS)}")
+    (_, header), *body = rows
+    if absent := [name for name in _COLUMNS if name not in header]:
+        raise refused(field="header", found=f"no column {', '.join(absent)}", expected="the published columns")
+    if twice := sorted({name for name in header if header.count(name) > 1}):
+        raise refused(field="header", found=f"{', '.join(twice)} more than once", expected="each column once")
+    for line, row in body:
+        if len(row) != len(header):
+            raise refused(field=f"line {line}", found=f"{len(row)} values", expected=f"{len(header)}, as in the header")
+    if not body:
+        raise refused(field="rows", found="a header and no rows", expected="one row per cell and condition")
+    values = pl.DataFrame([row for _, row in body], schema=dict.fromkeys(header, pl.String), orient="row")
+    return values.select(pl.Series("line", [line for line, _ in body]), *_COLUMNS)
+
+
+def _parsed(text: pl.DataFrame, refused: Refusal) -> pl.DataFrame:
+    numbers = text.with_columns(
+        pl.col("cell_specimen_id").cast(pl.Int64, strict=False),
+        pl.col(*_FEATURES).cast(pl.Float64, strict=False),
+    )
+    whole_mouse = pl.col("mouse_id").str.contains(r"^[0-9]{1,18}$")
+    _refuse_lines(text, numbers["cell_specimen_id"].is_null(), "cell_specimen_id", "an integer", "unknown cell ", refused)
+    _refuse_lines(text, ~text.select(whole_mouse).to_series(), "mouse_id", "an integer", "unknown mouse ", refused)
+    _refuse_lines(text, text["cre_line"] == "", "cre_line", "the driver line", "", refused)
+    _refuse_lines(text, ~text["omitted"].is_in(["True", "False"]), "omitted", "True or False", "", refused)
+    levels = ["familiar", "novel"]
+    _refuse_lines(text, ~text["exposure_level"].is_in(levels), "exposure_level", "familiar or novel", "", refused)
+    for name in _FEATURES:
+        value = numbers[name]
+        _refuse_lines(text, ~value.is_finite().fill_null(False), name, "a finite number", "", refused)
+    crossings = numbers["ZeroCrossings"]
+    uncounted = (crossings != crossings.round()) | (crossings < 0) | (crossings >= 2**31)
+    _refuse_lines(text, uncounted, "ZeroCrossings", "a count", "", refused)
+    key = ["cell_specimen_id", "omitted", "exposure_level"]
+    again = ~numbers.select(pl.struct(key).is_first_distinct()).to_series()
+    _refuse_lines(text, again, "cell_specimen_id", f"one row per {', '.join(key)}", "again ", refused)
+    _refuse_second(numbers, "cell_specimen_id", "mouse_id", "one mouse for each cell", refused)
+    _refuse_second(numbers, "mouse_id", "cre_line", "one cre line for each mouse", refused)
+    return numbers
+
+
+def _refuse_lines(text: pl.DataFrame, bad: pl.Series, name: str, expected: str, what: str, refused: Refusal) -> None:
+    if bad.any():
+        rows = text.filter(bad)
+        others = f" (and {len(rows) - 1} lines more)" if len(rows) > 1 else ""
+        raise refused(field=name, found=f"{what}{rows[name][0]!r} on line {rows['line'][0]}{others}", expected=expected)
+
+
+def _refuse_second(table: pl.DataFrame, of: str, name: str, expected: str, refused: Refusal) -> None:
+    first = table.with_columns(first=pl.col(name).first().over(of))
+    other = first.filter(pl.col(name) != pl.col("first"))
+    if len(other):
+        found = f"{of} {other[of][0]} with {other['first'][0]} and, on line {other['line'][0]}, {other[name][0]}"
+        raise refused(field=name, found=found, expected=expected)
+
+
+def _with_nulls(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
+    absent = [column.name for column in table.columns if column.nullable and column.name not in frame.columns]
+    return frame.with_columns(pl.lit(None).alias(name) for name in absent)

@@ -1,0 +1,89 @@
+"""One file into the lake: read it, refuse what is wrong with it, replace what it was before."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import polars as pl
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from storage.due import NewFile
+from storage.lake import Lake, open_lake
+from storage.readers.choose import read_recording
+from storage.readers.recording import Recording, Refused
+from storage.tables import REJECTED
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What became of one file: the sessions it gave, or the reason why it was refused."""
+
+    path: str
+    session_ids: tuple[str, ...] = ()
+    refusal: str | None = None
+
+
+@task(cache_policy=NO_CACHE, tags=["lake"], task_run_name="ingest {file.path}")
+def ingest_file(file: NewFile) -> Ingested:
+    """Read a file and write its sessions in one transaction, or write down why it was refused."""
+    with open_lake() as lake:
+        try:
+            recording = read_recording(file.path, file.project, file.reader)
+            _refuse_taken_ids(lake, recording)
+        except Refused as refused:
+            lake.replace(
+                {REJECTED: _rejected_row(file, refused)},
+                message=f"refuse {file.path}",
+                info={"project": file.project, "reason": str(refused)},
+            )
+            return Ingested(file.path, refusal=str(refused))
+        before = lake.query(
+            "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
+        )
+        lake.replace(
+            recording.rows,
+            traces=recording.traces,
+            forget_sessions={*before["session_id"], *recording.session_ids},
+            forget_rejected=[recording.source_uri],
+            message=f"ingest {file.path}",
+            info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
+        )
+        return Ingested(file.path, session_ids=recording.session_ids)
+
+
+def _refuse_taken_ids(lake: Lake, recording: Recording) -> None:
+    """Two files may not claim one session: neither is known to be the right one."""
+    taken = lake.query(
+        """SELECT session_id, source_uri FROM recorded.sessions
+        WHERE list_contains($ids, session_id) AND source_uri <> $uri ORDER BY session_id""",
+        ids=list(recording.session_ids),
+        uri=recording.source_uri,
+    ).rows()
+    if taken:
+        session_id, other = taken[0]
+        refused = Refused(
+            source_uri=recording.source_uri,
+            field="session_id",
+            found=f"{session_id}, which {other} recorded with other content",
+            expected="an id of its own, or only one of the two files among the sources",
+        )
+        refused.content_sha256 = recording.content_sha256
+        refused.reader, refused.reader_version = recording.reader, recording.reader_version
+        raise refused
+
+
+def _rejected_row(file: NewFile, refused: Refused) -> pl.DataFrame:
+    return REJECTED.rows(
+        [
+            {
+                "source_uri": refused.source_uri,
+                "content_sha256": refused.content_sha256,
+                "reader": refused.reader,
+                "reader_version": refused.reader_version,
+                "field": refused.field,
+                "found": refused.found,
+                "expected": refused.expected,
+                "rejected_at": datetime.now(UTC),
+            }
+        ]
+    )
