@@ -24,8 +24,14 @@ def connect(settings: Settings, *, read_only: bool, snapshot: int | None = None)
     for statement in attach_statements(settings, read_only=read_only, snapshot=snapshot):
         if statement.startswith("LOAD "):
             _load(connection, statement.removeprefix("LOAD "))
-        else:
+            continue
+        try:
             connection.execute(statement)
+        except duckdb.InvalidInputException as error:
+            if "creating a new DuckLake is explicitly disabled" not in str(error):
+                raise
+            # DuckDB's own words hold the catalog's address, and a password with it.
+            raise LakeMissing("the catalog of NEUROLAKE_CATALOG holds no lake; `make nightly` makes one") from None
     return connection
 
 

@@ -96,8 +96,8 @@ def studies_due(lake: Lake, protocol: str, responses_recipe: str, recipe: str) -
         ready_made = {study for study in row["feature_studies"] if study.startswith("source:")}
         inputs.setdefault(row["project"], set()).update(measured | ready_made)
     due = (
-        StudyDue(project, f"omission-{fingerprint(project, protocol, recipe, *sorted(studies))}", tuple(sorted(studies)))
-        for project, studies in inputs.items()
+        StudyDue(project, f"omission-{fingerprint(project, protocol, recipe, *studies)}", studies)
+        for project, studies in ((project, tuple(sorted(studies))) for project, studies in inputs.items())
         if studies
     )
     return [study for study in due if study.study_id not in done]

@@ -31,9 +31,8 @@ def open_lake(settings: Settings | None = None, *, read_only: bool = False, snap
     """
     settings = settings or Settings()
     read_only = read_only or snapshot is not None
-    if not read_only:
-        _make_missing(settings)
-    lake = Lake(settings, connect(settings, read_only=read_only, snapshot=snapshot), snapshot)
+    connection = connect(settings, read_only=True, snapshot=snapshot) if read_only else _connect_and_make(settings)
+    lake = Lake(settings, connection, snapshot)
     if snapshot is None:
         _refuse_other_tables(lake)
     return lake
@@ -86,7 +85,11 @@ class Lake:
         ``frames`` is a span of frame numbers and ``units`` a choice of unit ids, in that order; nothing else is
         read. All units come in ascending order. Raises KeyError when the session has no such signal or unit.
         """
+        if frames.step not in (None, 1):
+            raise ValueError(f"frames must be a span of step 1, got step {frames.step}")
         files = self._trace_files(session_id, signal)
+        if files == []:
+            raise KeyError(f"session {session_id!r} has no {signal!r} traces")
         if files is not None:
             try:
                 unit_id, values = read_trace_files(files, frames, units)
@@ -94,8 +97,6 @@ class Lake:
                 files = None
         if files is None:
             unit_id, values = self._traces_by_sql(session_id, signal, frames, units)
-        if not len(unit_id):
-            raise KeyError(f"session {session_id!r} has no {signal!r} traces")
         return TraceMatrix(session_id, signal, unit_id, values)
 
     def replace(
@@ -142,30 +143,32 @@ class Lake:
     ) -> tuple[np.ndarray, np.ndarray]:
         counts = self._connection.execute(sql.query("trace_extent"), {"session_id": session_id, "signal": signal})
         present, frame_count = counts.fetchone()
+        if not present:
+            raise KeyError(f"session {session_id!r} has no {signal!r} traces")
         wanted = present if units is None else [int(unit) for unit in units]
         if absent := sorted(set(wanted) - set(present)):
             raise KeyError(f"units {absent} have no traces here")
-        start, stop, _ = frames.indices(frame_count or 0)
+        start, stop, _ = frames.indices(frame_count)
         long = self.query(
             sql.query("trace_span"), session_id=session_id, signal=signal, units=wanted, start=start, stop=stop
         )
-        values = np.full((len(wanted), max(stop - start, 0)), np.nan, np.float32)  # (n_units, n_frames)
-        row_of = {unit: row for row, unit in enumerate(wanted)}
-        rows = long["unit_id"].replace_strict(row_of, return_dtype=pl.Int64).to_numpy() if len(long) else []
-        values[rows, long["frame"].to_numpy() - start] = long["value"].cast(pl.Float32).to_numpy()
-        return np.array(wanted, np.int64), values
+        chosen = np.unique(np.array(wanted, np.int64))
+        values = np.full((len(chosen), max(stop - start, 0)), np.nan, np.float32)  # (n_units, n_frames)
+        values[np.searchsorted(chosen, long["unit_id"]), long["frame"].to_numpy() - start] = long["value"].to_numpy()
+        return np.array(wanted, np.int64), values[np.searchsorted(chosen, wanted)]
 
 
-def _make_missing(settings: Settings) -> None:
-    """Make the catalog and whatever declared table it lacks, in one transaction."""
+def _connect_and_make(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """Connect for writing, making the catalog and, in one transaction, whatever declared table it lacks."""
     if settings.catalog == "sqlite":
         settings.catalog_file.parent.mkdir(parents=True, exist_ok=True)
     settings.data_folder.mkdir(parents=True, exist_ok=True)
-    with turn(settings, ["tables"]), connect(settings, read_only=False) as connection:
+    with turn(settings, ["tables"]):
+        connection = connect(settings, read_only=False)
         there = {f"{schema}.{name}" for schema, name in connection.execute(_TABLES_THERE).fetchall()}
         missing = [table for table in TABLES if table.name not in there]
         if not missing:
-            return
+            return connection
         connection.execute("BEGIN")
         for schema in sorted({table.schema_name for table in missing}):
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
@@ -176,6 +179,7 @@ def _make_missing(settings: Settings) -> None:
             [json.dumps({"tables": [table.name for table in missing]})],
         )
         connection.execute("COMMIT")
+        return connection
 
 
 def _refuse_other_tables(lake: Lake) -> None:

@@ -54,6 +54,7 @@ def replace_rows(
     ]
     deletes += [(REJECTED, (("source_uri", uri),)) for uri in forget_rejected]
     deletes += [(table, key) for table, new in rows.items() for key in _keys(table, new)]
+    deletes = list(dict.fromkeys(deletes))
     locks = [f"{column}={value}" for _, key in deletes for column, value in key]
 
     for attempt in count(1):

@@ -63,7 +63,7 @@ def study_figures(
         ReportFigure(
             "Response features",
             "Sixteen features of each cell's mean response. Box: quartiles and median, whiskers: 5 to 95 % of cells."
-            f" Points: up to {_MOST_POINTS} cells, drawn at random; axes span 1 to 99 %, and points beyond aren't shown."
+            f" Points: up to {_MOST_POINTS} cells, drawn at random. Axes span 1 to 99 %; points beyond are not shown."
             " Cells of one mouse are not independent.",
             as_png(feature_figure(features)),
         ),
@@ -93,8 +93,7 @@ def as_png(figure: Figure) -> bytes:
 
 def group_mean_figure(responses: pl.DataFrame) -> Figure:
     """Presented against omitted, mean with s.e.m. over mice: a panel per cre line and exposure level."""
-    responses = responses.drop_nulls("mean_dff")
-    if responses.is_empty():
+    if responses.is_empty() or (responses := responses.drop_nulls("mean_dff")).is_empty():
         return _saying("No traces: this project brought its features ready-made.")
     cre_lines = sorted(responses["cre_line"].unique(), key=cre_order)
     exposures = sorted(responses["exposure_level"].unique(), key=lambda level: level or "~")
@@ -145,8 +144,7 @@ def feature_figure(features: pl.DataFrame) -> Figure:
 
 def roc_figure(predictions: pl.DataFrame, protocol: str) -> Figure:
     """One curve per decoder, from the pooled scores of mice left out, with its area in the legend."""
-    held_out = _held_out(predictions, protocol)
-    if held_out.is_empty():
+    if predictions.is_empty() or (held_out := _held_out(predictions, protocol)).is_empty():
         return _saying(f"No decoder ran under the {protocol} protocol.")
     if held_out["condition"].n_unique() < 2:
         return _saying(f"Every row is '{held_out['condition'][0]}': with one class there is no ROC curve.")
@@ -173,8 +171,7 @@ def roc_figure(predictions: pl.DataFrame, protocol: str) -> Figure:
 
 def confusion_figure(predictions: pl.DataFrame, protocol: str) -> Figure:
     """A 2 x 2 matrix per decoder, of mice left out: counts, and percent of each true condition."""
-    held_out = _held_out(predictions, protocol)
-    if held_out.is_empty():
+    if predictions.is_empty() or (held_out := _held_out(predictions, protocol)).is_empty():
         return _saying(f"No decoder ran under the {protocol} protocol.")
     decoders = _decoders(held_out)
     columns = min(4, len(decoders))

@@ -36,7 +36,7 @@ def ingest_file(file: NewFile) -> Ingested:
                 message=f"refuse {file.path}",
                 info={"project": file.project, "reason": str(refused)},
             )
-            return Ingested(file.path, refusal=str(refused))
+            return Ingested(file.path, refusal=f"{refused.field}: found {refused.found}; expected {refused.expected}")
         before = lake.query(
             "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
         )

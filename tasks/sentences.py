@@ -242,7 +242,9 @@ def _percent(share: float) -> str:
 
 
 def _chance(majority: float | None) -> str:
-    return f"the commoner condition's share is {_percent(majority)}" if majority and majority >= 0.505 else "chance 50 %"
+    if majority and majority >= 0.505:
+        return f"the commoner condition's share is {_percent(majority)}"
+    return "chance 50 %"
 
 
 def _decoder_sentences(decoders: pl.DataFrame, protocol: str, majority: float | None) -> Iterator[str]:
@@ -255,7 +257,7 @@ def _decoder_sentences(decoders: pl.DataFrame, protocol: str, majority: float | 
         sentence = (
             f"Decoding, {which} protocol{'' if which == protocol else ' (for comparison)'}: {best['decoder']} tells"
             f" omissions from presentations with {_percent(best['lomo_accuracy'])} accuracy, leaving one mouse out"
-            f" ({counted(best['fold_count'], 'fold')}; {_chance(majority)}{'' if above else ', so not above it'}){test}."
+            f" ({counted(best['fold_count'], 'fold')}; {_chance(majority)}{'' if above else ', not exceeded'}){test}."
         )
         if tried > 1:
             sentence += f" It is the best of {tried} decoders on these folds, which flatters it a little."

@@ -28,6 +28,7 @@ READERS: tuple[Reader, ...] = (nwb_ophys, visual_behavior_features)
 
 # Suffixes that a lab would expect to be read: found in a folder, such a file is read or refused, never passed over.
 KNOWN_SUFFIXES = (".nwb", ".h5", ".hdf5", ".csv")
+_SHOWN_COLUMNS = 24
 
 
 def reader_for(path: Path, named: str | None = None) -> Reader | None:
@@ -38,7 +39,7 @@ def reader_for(path: Path, named: str | None = None) -> Reader | None:
     if named is None:
         return next((reader for reader in READERS if reader.recognises(path)), None)
     for reader in READERS:
-        if reader.NAME == named:
+        if named == reader.NAME:
             return reader
     raise ValueError(f"no reader is called {named!r}; there are {', '.join(one.NAME for one in READERS)}")
 
@@ -62,7 +63,8 @@ def read_recording(path: str | os.PathLike[str], project: str, reader_name: str 
             raise Refused(source_uri=uri, field="file", found=_unknown(path), expected=_what_is_known())
         recording = checked(reader.read(path, project, uri, sha256))
         if _state(path) != before:
-            raise Refused(source_uri=uri, field="file", found="it changing while it was read", expected="a finished file")
+            found = "it changing while it was read"
+            raise Refused(source_uri=uri, field="file", found=found, expected="a finished file")
         return recording
     except Refused as refused:
         refusal = refused
@@ -92,8 +94,9 @@ def _unknown(path: Path) -> str:
     if path.suffix.lower() != ".csv":
         return "no reader knows this file"
     with open(path, encoding="utf-8-sig", errors="replace") as file:
-        header = next(csv.reader([file.readline(2000)]), [])
-    return f"no reader knows this file: columns {', '.join(header)}"
+        header = next(csv.reader([file.readline(10_000)]), [])
+    others = f" and {len(header) - _SHOWN_COLUMNS} more" if len(header) > _SHOWN_COLUMNS else ""
+    return f"no reader knows this file: columns {', '.join(header[:_SHOWN_COLUMNS])}{others}"
 
 
 def _what_is_known() -> str:

@@ -26,7 +26,7 @@ Refusal = Callable[..., Refused]
 
 
 def recognises(path: Path) -> bool:
-    """Whether it is HDF5 by its first bytes, or NWB by its name: an .nwb that isn't whole is to be refused, not ignored.
+    """Whether it is HDF5 by its first bytes, or NWB by its name: a torn .nwb is to be refused, not ignored.
 
     Raises OSError when the file can't be opened.
     """
@@ -142,7 +142,7 @@ def _dff_series(nwbfile: Any, refused: Refusal) -> tuple[str, Any]:
                 is_dff = isinstance(item, DfOverF)
                 found |= {f"{place}/{one.name}": one for one in series if is_dff or _says_dff(one.name)}
     if len(found) != 1:
-        seen = f"{len(found)} of them: {', '.join(found)}" if found else f"none in processing {list(nwbfile.processing)}"
+        seen = f"{len(found)} of them: {', '.join(found)}" if found else f"none in modules {list(nwbfile.processing)}"
         raise refused(field="dF/F", found=seen, expected="one dF/F series, in a DfOverF container or named dff")
     return found.popitem()
 

@@ -12,7 +12,7 @@ from storage.declaration import SESSION_ID_PATTERN, Column, Table
 from storage.tables import EVENTS, FRAMES, SESSIONS, TRACES, UNITS
 
 
-class Refused(Exception):  # noqa: N818 - the lake's word for it, as in recorded.rejected
+class Refused(Exception):
     """A file that may not go in: where in the file, what stands there, what should.
 
     ``content_sha256``, ``reader`` and ``reader_version`` are filled in as far as the reading got.
@@ -113,7 +113,7 @@ def require_session_id(session_id: str, field: str, source_uri: str) -> str:
 
 
 def require_increasing(time_s: np.ndarray, field: str, source_uri: str) -> np.ndarray:
-    """The times, (n_frames,) seconds, unless one is not finite or not later than the one before: then raises Refused."""
+    """The times, (n_frames,) seconds. Raises Refused when one isn't finite, or isn't later than the one before."""
     expected = "strictly increasing seconds"
     if (bad := np.flatnonzero(~np.isfinite(time_s))).size:
         found = f"{time_s[bad[0]]} at frame {bad[0]} ({bad.size} of {time_s.size} times are not finite)"

@@ -84,9 +84,7 @@ def read(path: Path, project: str, source_uri: str, content_sha256: str) -> Reco
     rows: dict[Table, pa.Table] = {
         SESSIONS: SESSIONS.rows(_with_nulls(sessions, SESSIONS)),
         UNITS: UNITS.rows(_with_nulls(units, UNITS)),
-        RESPONSE_FEATURES: RESPONSE_FEATURES.rows(
-            table.rename(_FEATURES).select(RESPONSE_FEATURES.column_names)
-        ),
+        RESPONSE_FEATURES: RESPONSE_FEATURES.rows(table.rename(_FEATURES).select(RESPONSE_FEATURES.column_names)),
     }
     return Recording(source_uri, content_sha256, NAME, VERSION, rows)
 
@@ -127,28 +125,29 @@ def _parsed(text: pl.DataFrame, refused: Refusal) -> pl.DataFrame:
         pl.col("cell_specimen_id").cast(pl.Int64, strict=False),
         pl.col(*_FEATURES).cast(pl.Float64, strict=False),
     )
-    whole_mouse = pl.col("mouse_id").str.contains(r"^[0-9]{1,18}$")
-    _refuse_lines(text, numbers["cell_specimen_id"].is_null(), "cell_specimen_id", "an integer", "unknown cell ", refused)
-    _refuse_lines(text, ~text.select(whole_mouse).to_series(), "mouse_id", "an integer", "unknown mouse ", refused)
-    _refuse_lines(text, text["cre_line"] == "", "cre_line", "the driver line", "", refused)
-    _refuse_lines(text, ~text["omitted"].is_in(["True", "False"]), "omitted", "True or False", "", refused)
-    levels = ["familiar", "novel"]
-    _refuse_lines(text, ~text["exposure_level"].is_in(levels), "exposure_level", "familiar or novel", "", refused)
+    refuse = partial(_refuse_lines, text, refused)
+    no_mouse = ~text["mouse_id"].str.contains(r"^[0-9]{1,18}$")
+    refuse(numbers["cell_specimen_id"].is_null(), "cell_specimen_id", "an integer", "unknown cell ")
+    refuse(no_mouse, "mouse_id", "an integer", "unknown mouse ")
+    refuse(text["cre_line"] == "", "cre_line", "the driver line")
+    refuse(~text["omitted"].is_in(["True", "False"]), "omitted", "True or False")
+    refuse(~text["exposure_level"].is_in(["familiar", "novel"]), "exposure_level", "familiar or novel")
     for name in _FEATURES:
-        value = numbers[name]
-        _refuse_lines(text, ~value.is_finite().fill_null(False), name, "a finite number", "", refused)
+        refuse(~numbers[name].is_finite().fill_null(False), name, "a finite number")
     crossings = numbers["ZeroCrossings"]
     uncounted = (crossings != crossings.round()) | (crossings < 0) | (crossings >= 2**31)
-    _refuse_lines(text, uncounted, "ZeroCrossings", "a count", "", refused)
+    refuse(uncounted, "ZeroCrossings", "a count")
     key = ["cell_specimen_id", "omitted", "exposure_level"]
     again = ~numbers.select(pl.struct(key).is_first_distinct()).to_series()
-    _refuse_lines(text, again, "cell_specimen_id", f"one row per {', '.join(key)}", "again ", refused)
+    refuse(again, "cell_specimen_id", f"one row per {', '.join(key)}", "again ")
     _refuse_second(numbers, "cell_specimen_id", "mouse_id", "one mouse for each cell", refused)
     _refuse_second(numbers, "mouse_id", "cre_line", "one cre line for each mouse", refused)
     return numbers
 
 
-def _refuse_lines(text: pl.DataFrame, bad: pl.Series, name: str, expected: str, what: str, refused: Refusal) -> None:
+def _refuse_lines(
+    text: pl.DataFrame, refused: Refusal, bad: pl.Series, name: str, expected: str, what: str = ""
+) -> None:
     if bad.any():
         rows = text.filter(bad)
         others = f" (and {len(rows) - 1} lines more)" if len(rows) > 1 else ""
