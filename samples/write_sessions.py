@@ -23,7 +23,7 @@ sys.path.insert(0, str(REPOSITORY))  # so that it runs from a checkout that is n
 from models.simulate import ChangeDetectionPlan, SimulatedSession, simulate_change_detection  # noqa: E402
 
 if TYPE_CHECKING:
-    from pynwb import NWBFile
+    from pynwb import H5DataIO, NWBFile
 
 _FIRST_SESSION = datetime(2026, 1, 5, 9, tzinfo=UTC)
 _EXPOSURE_DAY = {"familiar": 0, "novel": 1}
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write what is not there yet, and say what to do next; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--into", type=Path, default=REPOSITORY / "samples" / "sessions", help="folder to write to")
-    parser.add_argument("--seed", type=int, default=7, help="another seed gives other animals of the same kind")
+    parser.add_argument("--seed", type=int, default=7, help="another seed gives other animals: write them elsewhere")
     parser.add_argument("--mice", type=int, default=4, help="mice of each driver line")
     parser.add_argument("--cells", type=int, default=12, help="cells of each mouse")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of each session")
@@ -48,8 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     written = write_sessions(plan, chosen.into, console)
     present = 4 * chosen.mice - len(written)
-    console.print(f"{len(written)} simulated sessions written to {chosen.into}, {present} were there already", style="bold")
-    console.print("lake     python -m flows.watch", highlight=False)
+    console.print(f"{len(written)} simulated sessions written to {chosen.into}, {present} were there already")
+    console.print("into the lake   make nightly", highlight=False)
     return 0
 
 
@@ -59,11 +59,14 @@ def write_sessions(plan: ChangeDetectionPlan, folder: Path, console: Console | N
     n_sessions = 2 * (plan.n_vip_mice + plan.n_sst_mice)
     written = []
     sessions = enumerate(simulate_change_detection(plan))
-    for number, session in track(sessions, "writing sessions", total=n_sessions, console=console, transient=True):
+    unseen = console is None or not console.is_terminal
+    for number, session in track(
+        sessions, "writing sessions", total=n_sessions, console=console, transient=True, disable=unseen
+    ):
         path = folder / f"{session.session_name}.nwb"
         if not path.exists():
-            # Under a name that no source matches, until it is whole.
-            unfinished = path.with_suffix(".unfinished")
+            # Under a hidden name, which no folder or glob offers to a reader, until it is whole.
+            unfinished = path.with_name(f".{path.name}")
             _write(nwbfile_of(session, plan, number), unfinished)
             os.replace(unfinished, path)
             written.append(path)
@@ -156,7 +159,7 @@ def _disc(x_px: float, y_px: float, radius_px: float) -> list[tuple[int, int, fl
     return [(round(x_px) + int(x), round(y_px) + int(y), 1.0) for x, y in zip(dx[inside], dy[inside], strict=True)]
 
 
-def _compressed(values: np.ndarray) -> object:
+def _compressed(values: np.ndarray) -> "H5DataIO":
     from pynwb import H5DataIO
 
     return H5DataIO(values, compression="gzip", compression_opts=1, shuffle=True, chunks=True)

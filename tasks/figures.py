@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from models.response_features import FEATURES
@@ -56,8 +57,9 @@ def study_figures(
     return (
         ReportFigure(
             "Mean responses",
-            "Mean dF/F from image onset, or from when the omitted image was due (0 s); band: s.e.m. over mice, none"
-            f" where there is one mouse. Dotted: the rhythm of image onsets, {FLASH_PERIOD_S} s.",
+            "dF/F around image onset, or around when the omitted image was due (0 s): mean over mice of each mouse's"
+            " mean over cells; band: s.e.m. over mice, none where there is one mouse. Dotted: the rhythm of image"
+            f" onsets, {FLASH_PERIOD_S} s.",
             as_png(group_mean_figure(responses)),
         ),
         ReportFigure(
@@ -98,6 +100,7 @@ def group_mean_figure(responses: pl.DataFrame) -> Figure:
     cre_lines = sorted(responses["cre_line"].unique(), key=cre_order)
     exposures = sorted(responses["exposure_level"].unique(), key=lambda level: level or "~")
     figure = Figure(figsize=(9.6, 0.6 + 2.6 * len(cre_lines)), layout="constrained")
+    figure.get_layout_engine().set(hspace=0.07)
     panels = figure.subplots(len(cre_lines), len(exposures), sharex=True, sharey=True, squeeze=False)
     for row, cre_line in enumerate(cre_lines):
         for column, exposure in enumerate(exposures):
@@ -133,7 +136,8 @@ def feature_figure(features: pl.DataFrame) -> Figure:
             axes.set_ylim(low - margin, high + margin)
         else:
             axes.text(0.5, 0.5, "no values", transform=axes.transAxes, ha="center", fontsize=8, color=_TEXT)
-        unit = measure_unit(name)
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=name == "zero_crossings"))
+        unit = measure_unit(name).replace("^2", "²")
         axes.set_title(f"{measure_name(name)}{f' ({unit})' if unit else ''}", fontsize=9, color=_TEXT)
         axes.set_xlim(-0.6, len(cre_lines) - 0.4)
         _plain(axes)

@@ -119,11 +119,11 @@ def write_report(content: ReportContent, folder: Path) -> Path:
 def ask_command(sql: str, snapshot_id: int) -> str:
     """The shell command that gives a statement's rows.
 
-    Findings are read as they are now: the study read its snapshot before it wrote them.
+    Findings and refusals are read as they are now: the study's snapshot is from before it wrote its findings.
     """
     statement = sql.strip().removesuffix(";")
     quoted = f'"{statement}"' if not re.search(r'["$`\\!]', statement) else shlex.quote(statement)
-    snapshot = "" if re.search(r"\bfindings\.", statement) else f"--snapshot {snapshot_id} "
+    snapshot = "" if re.search(r"\bfindings\.|\brecorded\.rejected\b", statement) else f"--snapshot {snapshot_id} "
     return f"python -m storage.ask {snapshot}{quoted}"
 
 
@@ -148,7 +148,7 @@ def _sessions_table(sessions: pl.DataFrame) -> ReportTable:
 def _rejected_table(rejected: pl.DataFrame) -> ReportTable:
     columns = ("source_uri", "field", "found", "expected", "reader")
     return ReportTable(
-        f"{counted(len(rejected), 'file')} refused.",
+        f"{counted(len(rejected), 'file')} refused, of all sources.",
         ("file", "where", "what stands there", "what should", "reader"),
         tuple(tuple(str(row[name] or _NONE) for name in columns) for row in rejected.to_dicts()),
         text_columns=len(columns),
@@ -180,7 +180,7 @@ def _contrasts_table(contrasts: pl.DataFrame) -> ReportTable:
     return ReportTable(
         "Omitted minus presented within each cell, averaged within each mouse, tested over mice (t test; sign flips of"
         " whole mice beside it). Holm's correction is over all rows.",
-        ("measure", "cells", "image set", "difference", "95 % CI", "t", "p", "p, Holm", "p, flips", "mice", "cells",
+        ("measure", "cells", "image set", "difference", "95 % CI", "t (df)", "p", "p, Holm", "p, flips", "mice", "cells",
          "left out"),
         tuple(_contrast_cells(row) for row in rows),
         text_columns=3,
@@ -189,7 +189,7 @@ def _contrasts_table(contrasts: pl.DataFrame) -> ReportTable:
 
 def _contrast_cells(row: Mapping) -> tuple[str, ...]:
     decimals = decimals_for((row["ci_high"] - row["ci_low"]) / 2)
-    t = _NONE if row["t"] is None else f"t({row['dof']}) = {fixed(row['t'], 2)}"
+    t = _NONE if row["t"] is None else f"{fixed(row['t'], 2)} ({row['dof']})"
     return (
         _measure(row["measure"]),
         cre_name(row["cre_line"]),
@@ -238,6 +238,14 @@ def _score(value: float | None) -> str:
     return _NONE if value is None else f"{value:.3f}"
 
 
+def _typeset(text: str) -> str:
+    """A sentence or number with true minus signs, and no line break within a number's expression."""
+    text = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", text)
+    return re.sub(
+        r"(?<=\d) (?=%|dF/F|s\b|mice|mouse|cells?\b)|(?<=[=<]) (?=\S)|(?<=\bp) (?=[=<])", "\N{NO-BREAK SPACE}", text
+    )
+
+
 def _pretty(text: str) -> str:
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
@@ -261,4 +269,4 @@ _PAGE = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_PAGE.filters |= {"png_address": _png_address, "png_width": _png_width, "score": _score}
+_PAGE.filters |= {"typeset": _typeset, "png_address": _png_address, "png_width": _png_width, "score": _score}

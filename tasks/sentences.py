@@ -14,7 +14,7 @@ MAIN_MEASURE = "peak_dff"
 
 _CRE_NAMES = {"Vip-IRES-Cre": "VIP", "Sst-IRES-Cre": "SST"}
 _MEASURE_NAMES = {
-    "auc_dff_s": "area under the response",
+    "auc_dff_s": "response area",
     "slope_dff_per_s": "slope after onset",
     "fwhm_s": "width at half peak",
     "peak_to_trough_dff": "peak to trough",
@@ -185,6 +185,8 @@ def _contrast_sentence(row: Mapping) -> str:
     t = "t undefined" if row["t"] is None else f"t({row['dof']}) = {fixed(row['t'], 1)}"
     over = f"95 % CI {interval} over {mice}, {counted(row['cell_count'], 'cell')}"
     evidence = f"{over}; {t}, {_p_clause(row['p_holm'])} Holm-corrected"
+    if not _differs(row) and row["p"] is not None and row["p"] < ALPHA:
+        evidence += f", {_p_clause(row['p'])} before correction"
     group = group_name(row["cre_line"], row["exposure_level"])
     if _differs(row):
         sentence = f"{group}: omission minus presentation {difference} {name} ({evidence})."
