@@ -165,8 +165,11 @@ class Registry:
 
         Raises skops.io.exceptions.UntrustedTypesFoundException when the file holds anything else.
         """
-        folder = self._mlflow.artifacts.download_artifacts(f"models:/{model.name}/{model.version}")
-        return skops.io.load(next(Path(folder).glob("*.skops")), trusted=list(TRUSTED_TYPES))
+        return skops.io.load(next(self.folder(model).glob("*.skops")), trusted=list(TRUSTED_TYPES))
+
+    def folder(self, model: ModelVersion) -> Path:
+        """Folder with the version's files, downloaded when the registry is a server."""
+        return Path(self._mlflow.artifacts.download_artifacts(f"models:/{model.name}/{model.version}"))
 
 
 def _version(distribution: str) -> str:
