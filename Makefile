@@ -12,13 +12,14 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 READY := .venv/.ready
+SAMPLES := samples/sessions/.written
 
 .PHONY: help nightly test lint wheel bench samples sql models prefect check dictionary
 
 help: ## list what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
 
-nightly: $(READY) $(if $(filter sources.yaml,$(SOURCES)),samples) ## ingest what is new, compute, train, report; SOURCES=folder, file, glob or yaml; PROTOCOL=rigorous|published
+nightly: $(READY) $(if $(filter sources.yaml,$(SOURCES)),$(SAMPLES)) ## ingest what is new, compute, train, report; SOURCES=folder, file, glob or yaml; PROTOCOL=rigorous|published
 	@.venv/bin/python -m flows.watch --sources '$(SOURCES)' --protocol $(PROTOCOL)
 
 test: $(READY) ## run the tests
@@ -34,8 +35,11 @@ wheel: $(READY) ## build the wheel into dist/
 	rm -rf dist
 	.venv/bin/python -m build --wheel --no-isolation --outdir dist .
 
-samples: $(READY) ## write the simulated sample sessions
+samples: $(SAMPLES) ## write the simulated sample sessions
+
+$(SAMPLES): | $(READY)
 	@.venv/bin/python samples/write_sessions.py
+	@touch $@
 
 bench: $(READY) ## the lake beside NumPy and pandas, one table
 	@.venv/bin/python benchmarks/lake_roads.py

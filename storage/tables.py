@@ -125,7 +125,8 @@ REJECTED = Table(
 
 MEAN_RESPONSES = Table(
     "derived.mean_responses",
-    "Event-locked mean response per unit and condition, baseline (mean before 0) subtracted.",
+    "Event-locked mean response per unit and condition, baseline (mean before 0) subtracted; under 'rigorous' over as "
+    "many presented events as omitted ones, since the peak of a mean over few events is higher by noise alone.",
     key=("study_id", "session_id", "unit_id", "condition", "sample"),
     replaced_by=("study_id", "session_id"),
     columns=(

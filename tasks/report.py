@@ -180,8 +180,8 @@ def _contrasts_table(contrasts: pl.DataFrame) -> ReportTable:
     return ReportTable(
         "Omitted minus presented within each cell, averaged within each mouse, tested over mice (t test; sign flips of"
         " whole mice beside it). Holm's correction is over all rows.",
-        ("measure", "cells", "image set", "difference", "95 % CI", "t (df)", "p", "p, Holm", "p, flips", "mice", "cells",
-         "left out"),
+        ("measure", "cells", "image set", "difference", "95 % CI", "t (df)", "p", "p, Holm", "p, flips", "mice",
+         "cells", "left out"),
         tuple(_contrast_cells(row) for row in rows),
         text_columns=3,
     )  # fmt: skip

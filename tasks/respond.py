@@ -10,6 +10,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from models.event_responses import mean_response
+from models.matched_events import equal_numbers
 from models.response_features import FEATURES, response_features
 from storage.due import SessionDue
 from storage.lake import Lake, open_lake
@@ -39,9 +40,15 @@ def _mean_responses(lake: Lake, due: SessionDue, protocol: str) -> pl.DataFrame 
     dff = lake.traces(due.session_id, "dff")
     frame_s = lake.answer("session_frames", session_id=due.session_id)["time_s"].to_numpy()
     events = lake.answer("session_onsets", session_id=due.session_id)
+    onset_s, condition_of = events["onset_s"].to_numpy(), events["condition"].to_numpy()
+    inside = (onset_s + WINDOW.start_s >= frame_s[0]) & (onset_s + WINDOW.stop_s <= frame_s[-1])
+    averaged = inside.copy() if protocol == "rigorous" else np.ones(len(onset_s), dtype=bool)
+    if protocol == "rigorous":
+        averaged[inside] = equal_numbers(condition_of[inside], np.random.default_rng(_seed(due)))
     frames = []
-    for (condition,), onsets in events.group_by("condition", maintain_order=True):
-        found = mean_response(dff.values, frame_s, onsets["onset_s"].to_numpy(), WINDOW, EDGE[protocol])
+    for condition in np.unique(condition_of[averaged]):
+        of_condition = condition_of == condition
+        found = mean_response(dff.values, frame_s, onset_s[averaged & of_condition], WINDOW, EDGE[protocol])
         n_units, n_samples = found.mean.shape
         frames.append(
             pl.DataFrame(
@@ -57,10 +64,14 @@ def _mean_responses(lake: Lake, due: SessionDue, protocol: str) -> pl.DataFrame 
                 study_id=pl.lit(due.study_id),
                 session_id=pl.lit(due.session_id),
                 condition=pl.lit(condition),
-                dropped_count=pl.lit(found.n_dropped),
+                dropped_count=pl.lit(int((of_condition & ~inside).sum()) if protocol == "rigorous" else 0),
             )
         )
     return pl.concat(frames) if frames else None
+
+
+def _seed(due: SessionDue) -> int:
+    return int(due.study_id.removeprefix("responses-")[:8], 16)
 
 
 def _features(responses: pl.DataFrame) -> pl.DataFrame:
@@ -72,6 +83,8 @@ def _features(responses: pl.DataFrame) -> pl.DataFrame:
 
 def _study_row(due: SessionDue, protocol: str, snapshot_id: int, flow_run_id: str | None, no_events: bool) -> dict:
     parameters = {"start_s": WINDOW.start_s, "stop_s": WINDOW.stop_s, "n_samples": WINDOW.n_samples}
+    if protocol == "rigorous":
+        parameters["events"] = f"as many of each condition, drawn with seed {_seed(due)}"
     return {
         "study_id": due.study_id,
         "kind": "responses",

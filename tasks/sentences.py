@@ -41,7 +41,8 @@ def cre_order(cre_line: str | None) -> tuple[int, str]:
 
 def group_name(cre_line: str | None, exposure_level: str | None) -> str:
     """Whose cells and which image sets, as a sentence starts."""
-    return f"{cre_name(cre_line)} cells, {f'{exposure_level} sets' if exposure_level else 'exposure not given'}"
+    cells = f"{cre_name(cre_line)} cells" if cre_line else "Cells without a cre line"
+    return f"{cells}, {f'{exposure_level} sets' if exposure_level else 'exposure not given'}"
 
 
 def measure_name(measure: str) -> str:

@@ -115,7 +115,7 @@ def test_groups_with_sessions_but_no_contrast_are_named_with_their_n():
     said = sentences(contrasts({}), pl.concat([SESSIONS, one_mouse]))
     assert said[1].startswith("SST cells, familiar sets: not tested (1 mouse, 1 cell)")
     unknown = SESSIONS.with_columns(cre_line=pl.lit(None, pl.String), exposure_level=pl.lit(None, pl.String))
-    assert sentences(NO_CONTRASTS, unknown)[0].startswith("cre line not given cells, exposure not given: not tested")
+    assert sentences(NO_CONTRASTS, unknown)[0].startswith("Cells without a cre line, exposure not given: not tested")
     assert sentences(NO_CONTRASTS, SESSIONS.clear()) == ["No session of this project is in the lake."]
 
 
@@ -162,7 +162,10 @@ def test_the_decoder_is_held_against_the_commoner_condition():
 
 
 def test_the_anova_sentence_draws_no_conclusion():
-    terms = [{"term": "omitted", "dof": 1.0, "f": 9.0, "p": 0.003}, {"term": "cre_line", "dof": 1.0, "f": 1.0, "p": 0.3}]
+    terms = [
+        {"term": "omitted", "dof": 1.0, "f": 9.0, "p": 0.003},
+        {"term": "cre_line", "dof": 1.0, "f": 1.0, "p": 0.3},
+    ]
     anova = pl.from_arrow(ANOVA.rows([RESIDUAL | term for term in terms] + [RESIDUAL]))
     said = findings(NO_CONTRASTS, anova, NO_DECODERS, STUDY, SESSIONS)[-1]
     assert "1 of 2 terms at p < .05" in said
@@ -172,7 +175,15 @@ def test_the_anova_sentence_draws_no_conclusion():
 
 @pytest.mark.parametrize(
     ("p", "text"),
-    [(0.0004, "< .001"), (0.0123, ".012"), (0.31, ".31"), (1.0, "1.00"), (0.0496, ".0496"), (0.05, ".050"), (None, "-")],
+    [
+        (0.0004, "< .001"),
+        (0.0123, ".012"),
+        (0.31, ".31"),
+        (1.0, "1.00"),
+        (0.0496, ".0496"),
+        (0.05, ".050"),
+        (None, "-"),
+    ],
 )
 def test_p_values(p, text):
     assert p_text(p) == text
