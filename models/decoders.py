@@ -28,9 +28,7 @@ CLASSIFIERS: dict[str, Callable[[], ClassifierMixin]] = {
     "RF": lambda: RandomForestClassifier(n_estimators=300, random_state=42, n_jobs=1),
     "SVM": lambda: SVC(kernel="rbf", C=1.0, random_state=42),
     "KNN": lambda: KNeighborsClassifier(n_neighbors=7, n_jobs=1),
-    "GB": lambda: GradientBoostingClassifier(
-        n_estimators=200, learning_rate=0.05, max_depth=3, random_state=42
-    ),
+    "GB": lambda: GradientBoostingClassifier(n_estimators=200, learning_rate=0.05, max_depth=3, random_state=42),
     "XGB": lambda: XGBClassifier(
         n_estimators=300,
         learning_rate=0.05,

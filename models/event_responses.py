@@ -28,9 +28,7 @@ class Window:
         if not (np.isfinite(self.start_s) and np.isfinite(self.stop_s)):
             raise ValueError(f"window must be finite, got {self.start_s} to {self.stop_s} s")
         if not self.start_s < 0 < self.stop_s:
-            raise ValueError(
-                f"window must begin before and end after onset, got {self.start_s} to {self.stop_s} s"
-            )
+            raise ValueError(f"window must begin before and end after onset, got {self.start_s} to {self.stop_s} s")
         if isinstance(self.n_samples, bool) or not isinstance(self.n_samples, int | np.integer):
             raise ValueError(f"n_samples must be a whole number, got {self.n_samples!r}")
         if self.n_samples < 2:
@@ -177,9 +175,7 @@ def _checked(
     if edge not in ("drop", "hold"):
         raise ValueError(f"edge must be 'drop' or 'hold', got {edge!r}")
     if dff.ndim != 2 or dff.dtype not in (np.float32, np.float64):
-        raise ValueError(
-            f"dff must be (n_units, n_frames) of float32 or float64, got {dff.shape} of {dff.dtype}"
-        )
+        raise ValueError(f"dff must be (n_units, n_frames) of float32 or float64, got {dff.shape} of {dff.dtype}")
     if frame_s.shape != dff.shape[1:]:
         raise ValueError(f"frame_s must have one time per frame of dff {dff.shape}, got {frame_s.shape}")
     if len(frame_s) < 2:

@@ -81,9 +81,7 @@ def leave_one_mouse_out(
         split = Split(np.flatnonzero(mouse_id != mouse), np.flatnonzero(mouse_id == mouse))
         scored = score_split(decoder, X, y, split)
         predicted[split.test], score[split.test] = scored.predicted, scored.score
-        folds.append(
-            FoldScore(mouse, scored.accuracy, scored.f1, scored.auc, len(split.train), len(split.test))
-        )
+        folds.append(FoldScore(mouse, scored.accuracy, scored.f1, scored.auc, len(split.train), len(split.test)))
     return LeftOutMice(folds, predicted, score)
 
 

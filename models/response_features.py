@@ -106,9 +106,7 @@ def _width(y: NDArray[np.float64], t: NDArray[np.float64], half: NDArray[np.floa
     return np.where(above.any(axis=1), t[last] - t[first], 0.0)
 
 
-def _mean_between(
-    y: NDArray[np.float64], t: NDArray[np.float64], from_s: float, to_s: float
-) -> NDArray[np.float64]:
+def _mean_between(y: NDArray[np.float64], t: NDArray[np.float64], from_s: float, to_s: float) -> NDArray[np.float64]:
     within = (t >= from_s) & (t < to_s)
     if not within.any():
         raise ValueError(f"times_s has no sample between {from_s} and {to_s} s")

@@ -70,9 +70,7 @@ def omission_response(
     first = int(np.floor((t_s.min() - support_s(flash_s, decay_s)) / flash_interval_s))
     last = int(np.ceil(t_s.max() / flash_interval_s))
     flashes = sum(
-        flash_response(t_s - k * flash_interval_s, flash_s, rise_s, decay_s)
-        for k in range(first, last + 1)
-        if k != 0
+        flash_response(t_s - k * flash_interval_s, flash_s, rise_s, decay_s) for k in range(first, last + 1) if k != 0
     )
     return np.outer(ramp_dff, ramp) + np.outer(flash_dff, flashes)
 

@@ -26,6 +26,15 @@ if TYPE_CHECKING:
     from pynwb import H5DataIO, NWBFile
 
 _FIRST_SESSION = datetime(2026, 1, 5, 9, tzinfo=UTC)
+# Effects and noise by which decoders tell omissions from images in some four of five cells, as in real recordings.
+_HARD_TO_TELL = {
+    "vip_omission_ramp_dff": 0.05,
+    "vip_flash_novel_dff": 0.03,
+    "sst_flash_familiar_dff": 0.03,
+    "sst_flash_novel_dff": 0.05,
+    "noise_dff": 0.15,
+    "shared_noise_dff": 0.02,
+}
 _EXPOSURE_DAY = {"familiar": 0, "novel": 1}
 
 
@@ -44,6 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
         cells_per_mouse=chosen.cells,
         duration_s=60 * chosen.minutes,
         seed=chosen.seed,
+        **_HARD_TO_TELL,
     )
     console = Console()
     written = write_sessions(plan, chosen.into, console)

@@ -6,6 +6,9 @@ import duckdb
 
 from storage.settings import Settings
 
+# After attaching: no file outside the lake, and no way back. The shell's safe mode does the same.
+GUARD = ("SET enable_external_access = false", "SET lock_configuration = true")
+
 
 class LakeMissing(Exception):
     """There is no lake yet where the settings say."""
@@ -21,7 +24,8 @@ def connect(settings: Settings, *, read_only: bool, snapshot: int | None = None)
         raise LakeMissing(f"no lake at {settings.catalog_file}; `make nightly` makes one (NEUROLAKE_HOME says where)")
     connection = duckdb.connect(config={"threads": settings.threads})
     connection.execute("SET TimeZone = 'UTC'")
-    for statement in attach_statements(settings, read_only=read_only, snapshot=snapshot):
+    guard = GUARD if read_only else ()
+    for statement in (*attach_statements(settings, read_only=read_only, snapshot=snapshot), *guard):
         if statement.startswith("LOAD "):
             _load(connection, statement.removeprefix("LOAD "))
             continue
@@ -52,11 +56,7 @@ def attach_statements(settings: Settings, *, read_only: bool, snapshot: int | No
         "USE lake",
     ]
     if read_only:
-        statements += [
-            f"SET allowed_directories = [{_literal(f'{settings.data_folder}/')}]",
-            "SET enable_external_access = false",
-            "SET lock_configuration = true",
-        ]
+        statements += [f"SET allowed_directories = [{_literal(f'{settings.data_folder}/')}]"]
     return statements
 
 

@@ -74,6 +74,7 @@ class Registry:
     def __init__(self, settings: Settings) -> None:
         import mlflow
 
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
         # Its warning that the example can't be served is ours by choice: serving would unpickle.
         logging.getLogger("mlflow.models.model").setLevel(logging.ERROR)
         self._mlflow = mlflow

@@ -230,9 +230,7 @@ CONTRASTS = Table(
         Column("t", "double", "t statistic on mice", nullable=True),
         Column("dof", "integer", "mice minus one", at_least=1),
         Column("p", "double", "two-sided p of that t", nullable=True, at_least=0, at_most=1),
-        Column(
-            "p_holm", "double", "p after Holm over all contrasts", nullable=True, at_least=0, at_most=1
-        ),
+        Column("p_holm", "double", "p after Holm over all contrasts", nullable=True, at_least=0, at_most=1),
         Column("p_sign_flip", "double", "p by flipping the signs of whole mice", at_least=0, at_most=1),
         Column("mouse_count", "integer", "mice", at_least=2),
         Column("cell_count", "integer", "cells with both conditions", at_least=1),

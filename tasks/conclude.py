@@ -50,6 +50,10 @@ def conclude_study(
         chosen = {"project": due.project, "studies": list(due.feature_studies)}
         features = lake.query(statement, **chosen)
         notes: list[str] = []
+        placed = features.drop_nulls(["cre_line", "exposure_level"])
+        if unplaced := len(features) - len(placed):
+            notes.append(f"{unplaced} rows of sessions without cre line or exposure level are left out")
+        features = placed
         rows: dict = {}
         try:
             rows[ANOVA] = ANOVA.rows(anova_rows(features, due.study_id))
@@ -152,7 +156,7 @@ def _study_row(
         "project": due.project,
         "session_id": None,
         "protocol": protocol,
-        "parameters": json.dumps({"rows": "sql/queries/features_of_project.sql", "recipe": STUDY_RECIPE} | dict(chosen)),
+        "parameters": json.dumps({"rows": "features_of_project", "recipe": STUDY_RECIPE} | dict(chosen)),
         "inputs": json.dumps(due.feature_studies),
         "code_version": version("neurolake"),
         "snapshot_id": snapshot_id,

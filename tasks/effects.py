@@ -1,6 +1,7 @@
 """Effects of omission on response features: the published ANOVA over cells, and what holds over mice."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
 import polars as pl
 from statsmodels.stats.multitest import multipletests
@@ -22,11 +23,7 @@ def anova_rows(features: pl.DataFrame, study_id: str) -> list[Mapping]:
             finite["exposure_level"].to_numpy(),
         )
         counts = {"cell_count": _cell_count(finite), "mouse_count": finite["mouse_id"].n_unique()}
-        rows += [
-            {"study_id": study_id, "measure": measure, "term": t.term, "sum_sq": t.sum_sq, "dof": t.dof, "f": t.f, "p": t.p}
-            | counts
-            for t in terms
-        ]
+        rows += [{"study_id": study_id, "measure": measure, **asdict(term), **counts} for term in terms]
     return rows
 
 

@@ -46,7 +46,8 @@ def present_study(study_id: str) -> Presented:
         content = _content(lake, study_id)
         path = write_report(content, lake.settings.reports_folder)
     majority = majority_share(content.predictions, content.study["protocol"]) if len(content.predictions) else None
-    found = found_lines(content.contrasts, content.decoders, content.study, majority)
+    registered = content.promotion["decoder"] if content.promotion else None
+    found = found_lines(content.contrasts, content.decoders, content.study, majority, registered)
     return Presented(content.study["project"], str(path), tuple(found))
 
 
@@ -66,7 +67,7 @@ def summarise(
 
 
 def _content(lake: Lake, study_id: str) -> ReportContent:
-    study = lake.query("SELECT * FROM findings.studies WHERE study_id = $study_id", study_id=study_id).row(0, named=True)
+    study = _findings(lake, "studies", study_id).row(0, named=True)
     project, protocol = study["project"], study["protocol"]
     inputs = json.loads(study["inputs"])
     features = lake.answer("features_of_project", project=project, studies=inputs)

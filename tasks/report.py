@@ -92,7 +92,13 @@ def render(content: ReportContent) -> str:
         study=content.study,
         question=QUESTION,
         findings=findings(
-            content.contrasts, content.anova, content.decoders, content.study, content.sessions, majority
+            content.contrasts,
+            content.anova,
+            content.decoders,
+            content.study,
+            content.sessions,
+            majority,
+            content.promotion["decoder"] if content.promotion else None,
         ),
         tables=tables,
         commands=commands,

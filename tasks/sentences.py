@@ -105,10 +105,12 @@ def findings(
     study: Mapping,
     sessions: pl.DataFrame,
     majority: float | None = None,
+    registered: str | None = None,
 ) -> list[str]:
     """What a study found, a sentence each: contrasts over mice, decoders, and what the ANOVA is not good for.
 
-    ``majority`` is the commoner condition's share (see ``majority_share``), 50 % unless told.
+    ``majority`` is the commoner condition's share (see ``majority_share``), 50 % unless told; ``registered`` the
+    decoder that the study chose, the best on left-out mice unless told.
     """
     main = main_measure(contrasts)
     rows = _in_order(contrasts)
@@ -116,12 +118,16 @@ def findings(
     sentences += _untested(sessions, {(row["cre_line"], row["exposure_level"]) for row in rows})
     for measure in dict.fromkeys(row["measure"] for row in rows if row["measure"] != main):
         sentences.append(_other_measure(measure, [row for row in rows if row["measure"] == measure]))
-    sentences += _decoder_sentences(decoders, study["protocol"], majority)
+    sentences += _decoder_sentences(decoders, study["protocol"], majority, registered)
     return sentences + list(_anova_sentence(anova))
 
 
 def found_lines(
-    contrasts: pl.DataFrame, decoders: pl.DataFrame, study: Mapping, majority: float | None = None
+    contrasts: pl.DataFrame,
+    decoders: pl.DataFrame,
+    study: Mapping,
+    majority: float | None = None,
+    registered: str | None = None,
 ) -> list[str]:
     """The same in two to four short lines for the terminal: one per cre line (three at most), one for the decoder."""
     rows = [row for row in _in_order(contrasts) if row["measure"] == main_measure(contrasts)]
@@ -130,7 +136,7 @@ def found_lines(
         parts = "; ".join(_brief_contrast(row) for row in rows if row["cre_line"] == cre_line)
         lines.append(f"{cre_name(cre_line)} cells, omitted minus presented: {parts}")
     lines = lines or ["no contrast over mice could be computed; the report says why"]
-    if best := _best(decoders, study["protocol"]):
+    if best := _best(decoders, study["protocol"], registered):
         test = f", {_percent(best['test_accuracy'])} on test rows" if best["test_accuracy"] is not None else ""
         accuracy, folds = _percent(best["lomo_accuracy"]), counted(best["fold_count"], "fold")
         lines.append(f"decoder {best['decoder']}: {accuracy} on left-out mice ({folds}, {_chance(majority)}){test}")
@@ -235,8 +241,10 @@ def _brief_contrast(row: Mapping) -> str:
     return f"{row['exposure_level']} {found} ({interval}, {mice}, {_p_clause(row['p_holm'])})"
 
 
-def _best(decoders: pl.DataFrame, protocol: str) -> dict | None:
+def _best(decoders: pl.DataFrame, protocol: str, registered: str | None = None) -> dict | None:
     of_protocol = decoders.filter(protocol=protocol).drop_nulls("lomo_accuracy")
+    if registered is not None:
+        return next((row for row in of_protocol.to_dicts() if row["decoder"] == registered), None)
     return max(of_protocol.to_dicts(), key=lambda row: row["lomo_accuracy"], default=None)
 
 
@@ -250,9 +258,12 @@ def _chance(majority: float | None) -> str:
     return "chance 50 %"
 
 
-def _decoder_sentences(decoders: pl.DataFrame, protocol: str, majority: float | None) -> Iterator[str]:
+def _decoder_sentences(
+    decoders: pl.DataFrame, protocol: str, majority: float | None, registered: str | None
+) -> Iterator[str]:
     for which in (protocol, *(other for other in _HELD_OUT if other != protocol)):
-        if not (best := _best(decoders, which)):
+        chosen = registered if which == protocol else None
+        if not (best := _best(decoders, which, chosen)):
             continue
         above = best["lomo_accuracy"] > max(majority or 0, 0.5)
         test = f"; {_percent(best['test_accuracy'])} {_HELD_OUT[which]}" if best["test_accuracy"] is not None else ""
@@ -262,7 +273,9 @@ def _decoder_sentences(decoders: pl.DataFrame, protocol: str, majority: float | 
             f" omissions from presentations with {_percent(best['lomo_accuracy'])} accuracy, leaving one mouse out"
             f" ({counted(best['fold_count'], 'fold')}; {_chance(majority)}{'' if above else ', not exceeded'}){test}."
         )
-        if tried > 1:
+        if chosen and protocol == "rigorous":
+            sentence += " It was chosen on the other mice alone; those of the test took no part."
+        elif tried > 1:
             sentence += f" It is the best of {tried} decoders on these folds, which flatters it a little."
         if best["fold_count"] < FEWEST_MICE:
             sentence += f" With only {counted(best['fold_count'], 'mouse')}, this carries little."

@@ -153,7 +153,9 @@ def test_changed_bytes_replace_the_session_and_what_was_derived_from_it(tmp_path
         assert after["session_id"] == before["session_id"]
         assert after["content_sha256"] != before["content_sha256"]
         assert lake.query("SELECT count(*) FROM recorded.sessions").item() == 8
-        per_session = lake.query("SELECT session_id, count(DISTINCT study_id) AS n FROM derived.response_features GROUP BY 1")
+        per_session = lake.query(
+            "SELECT session_id, count(DISTINCT study_id) AS n FROM derived.response_features GROUP BY 1"
+        )
         assert per_session["n"].to_list() == [1] * 8
         promotions = lake.query("FROM findings.promotions ORDER BY model_version").to_dicts()
         assert {row["study_id"] for row in promotions} > {old_study}

@@ -16,9 +16,7 @@ def responses_of_mice(rng, n_mice=8, n_per_mouse=40, effect=1.0):
     mouse_id = np.repeat(np.arange(n_mice), n_per_mouse)
     y = np.tile([0, 1], len(mouse_id) // 2)
     level = rng.normal(0, 0.3, n_mice)[mouse_id]
-    X = pd.DataFrame(
-        {"peak": effect * y + level + rng.normal(0, 0.5, len(y)), "noise": rng.normal(size=len(y))}
-    )
+    X = pd.DataFrame({"peak": effect * y + level + rng.normal(0, 0.5, len(y)), "noise": rng.normal(size=len(y))})
     return X, y, mouse_id
 
 
@@ -79,9 +77,7 @@ def test_a_support_vector_machine_is_scored_by_its_decision_function(rng):
 def test_a_test_side_with_one_label_has_no_auc(rng):
     X, y, _ = responses_of_mice(rng)
     test = np.flatnonzero(y == 0)[:10]
-    scored = score_split(
-        build_decoder("LR", ("peak",), ()), X, y, Split(np.setdiff1d(np.arange(len(y)), test), test)
-    )
+    scored = score_split(build_decoder("LR", ("peak",), ()), X, y, Split(np.setdiff1d(np.arange(len(y)), test), test))
     assert np.isnan(scored.auc)
 
 

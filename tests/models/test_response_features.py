@@ -45,9 +45,7 @@ def features_of_one(y, t):
 def test_features_agree_with_one_trace_at_a_time():
     rng = np.random.default_rng(1)
     smooth = np.cumsum(rng.normal(size=(5, 40, 90)), axis=-1)
-    traces = np.concatenate(
-        [smooth, smooth - smooth.max(axis=-1, keepdims=True) - 1, rng.normal(size=smooth.shape)]
-    )
+    traces = np.concatenate([smooth, smooth - smooth.max(axis=-1, keepdims=True) - 1, rng.normal(size=smooth.shape)])
     found = response_features(traces, TIMES)
     assert tuple(found) == FEATURES
     for index in np.ndindex(traces.shape[:-1]):

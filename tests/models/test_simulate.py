@@ -107,9 +107,7 @@ def test_sst_cells_follow_flashes_and_not_omissions():
     session = list(simulate_change_detection(CLEAR))[2]
     assert session.cre_line == "Sst-IRES-Cre"
     assert (session.truth.omission_ramp_dff == 0).all()
-    flat = mean_response(session.dff, session.frame_s, session.onset_s[session.omitted], Window()).mean.mean(
-        axis=0
-    )
+    flat = mean_response(session.dff, session.frame_s, session.onset_s[session.omitted], Window()).mean.mean(axis=0)
     times_s = Window().times_s
     # Between the last flash's decay and the next flash nothing rises above what it was before.
     assert flat[(times_s > 0.3) & (times_s < 0.7)].max() < flat[times_s < 0].min() + 0.01
@@ -138,11 +136,7 @@ def test_a_change_is_the_first_flash_of_another_image_of_the_set(sessions):
     for s in sessions:
         assert [name == "omitted" for name in s.image_name] == s.omitted.tolist()
         assert set(s.image_name) - {"omitted"} <= set(IMAGES[s.exposure_level])
-        shown = [
-            (name, change)
-            for name, change in zip(s.image_name, s.is_change, strict=True)
-            if name != "omitted"
-        ]
+        shown = [(name, change) for name, change in zip(s.image_name, s.is_change, strict=True) if name != "omitted"]
         for (before, _), (after, change) in pairwise(shown):
             assert change == (before != after)
 
@@ -191,18 +185,14 @@ def test_without_effect_omissions_and_images_evoke_the_same():
             mouse += [s.subject_id] * len(s.unit_id)
             unit.append(s.unit_id)
             omitted += [is_omitted] * len(s.unit_id)
-    found = paired_mouse_contrast(
-        np.concatenate(values), np.array(mouse), np.concatenate(unit), np.array(omitted)
-    )
+    found = paired_mouse_contrast(np.concatenate(values), np.array(mouse), np.concatenate(unit), np.array(omitted))
     assert found.n_mice == 6
     assert found.p > 0.05
     assert abs(found.estimate) < 0.01
 
 
 def test_without_effect_and_without_spread_nothing_is_planted_at_all():
-    plan = replace(
-        SMALL.without_effect(), mouse_sd_dff=0.0, cell_sd_dff=0.0, noise_dff=0.0, shared_noise_dff=0.0
-    )
+    plan = replace(SMALL.without_effect(), mouse_sd_dff=0.0, cell_sd_dff=0.0, noise_dff=0.0, shared_noise_dff=0.0)
     assert all((s.dff == 0).all() for s in simulate_change_detection(plan))
 
 

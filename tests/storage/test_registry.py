@@ -7,9 +7,9 @@ import polars as pl
 import pytest
 import skops.io
 from PIL import Image
-from skops.io.exceptions import UntrustedTypesFoundException
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
+from skops.io.exceptions import UntrustedTypesFoundException
 
 from models.decoders import CLASSIFIERS, build_decoder
 from storage.registry import TRUSTED_TYPES, Registry, Training

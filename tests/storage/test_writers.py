@@ -150,9 +150,7 @@ def test_a_lake_on_either_catalog_gives_back_what_was_written(catalog_settings: 
 def test_a_write_that_fails_at_its_end_leaves_no_row_behind(lake: Lake) -> None:
     write_session(lake, "a", 1)
     with pytest.raises(TypeError, match="keys must be"):
-        lake.replace(
-            session_rows("a", 2), traces=[session_traces("a", 2)], message="", info={("no", "JSON"): "key"}
-        )
+        lake.replace(session_rows("a", 2), traces=[session_traces("a", 2)], message="", info={("no", "JSON"): "key"})
     assert whole_sessions(lake) == {"a": 1}
     write_session(lake, "a", 3)
     assert whole_sessions(lake) == {"a": 3}

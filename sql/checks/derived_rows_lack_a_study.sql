@@ -1,0 +1,11 @@
+-- derived_rows_lack_a_study: a derived row comes from a study in findings.studies or from a file. One row per study_id.
+-- Reads derived.mean_responses, derived.response_features, findings.studies. Takes nothing.
+WITH named AS (
+    SELECT study_id FROM derived.mean_responses
+    UNION
+    SELECT study_id FROM derived.response_features
+)
+SELECT study_id
+FROM named
+WHERE NOT starts_with(study_id, 'source:')
+    AND study_id NOT IN (SELECT study_id FROM findings.studies);

@@ -1,0 +1,172 @@
+"""Every data check finds its planted bad row, that row alone, and nothing in a sound lake."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+import sql
+from storage.check import Check, all_checks, run_check, run_checks
+from storage.lake import Lake, open_lake
+from storage.settings import Settings
+from storage.tables import TABLE_BY_NAME
+from tests.storage.whole_lake import fill
+
+DECLARED = [check for check in all_checks() if check.name not in sql.names("checks")]
+
+# How to break each written rule, and the row that must come back.
+PLANTED = {
+    "content_is_in_twice": (
+        ["UPDATE recorded.sessions SET content_sha256 = 'lab-a' WHERE session_id = 'lab-b'"],
+        {"content_sha256": "lab-a"},
+    ),
+    "derived_rows_lack_a_study": (
+        ["INSERT INTO derived.response_features SELECT * REPLACE ('lost' AS study_id)"
+         " FROM derived.response_features LIMIT 1"],
+        {"study_id": "lost"},
+    ),
+    "events_are_out_of_order": (
+        ["UPDATE recorded.events SET onset_s = -1 WHERE session_id = 'lab-a' AND event_id = 1"],
+        {"session_id": "lab-a", "event_id": 1},
+    ),
+    "events_end_before_they_begin": (
+        ["UPDATE recorded.events SET offset_s = 0.5 WHERE session_id = 'lab-b' AND event_id = 1"],
+        {"session_id": "lab-b", "event_id": 1},
+    ),
+    "frame_count_differs": (
+        ["UPDATE recorded.sessions SET frame_count = 4 WHERE session_id = 'lab-a'"],
+        {"session_id": "lab-a", "frame_count": 4, "row_count": 3},
+    ),
+    "frames_are_missing": (
+        ["DELETE FROM recorded.frames WHERE session_id = 'lab-a' AND frame = 1"],
+        {"session_id": "lab-a", "row_count": 2},
+    ),
+    "frames_run_backwards": (
+        ["UPDATE recorded.frames SET time_s = 0.5 WHERE session_id = 'lab-b' AND frame = 2"],
+        {"session_id": "lab-b", "frame": 2},
+    ),
+    "omissions_show_images": (
+        ["UPDATE recorded.events SET image_name = 'im061' WHERE session_id = 'lab-a' AND kind = 'omission'"],
+        {"session_id": "lab-a", "event_id": 1},
+    ),
+    "predictions_lack_a_score": (
+        ["DELETE FROM findings.decoder_scores WHERE fold = 'm2'"],
+        {"fold": "m2", "decoder": "LR"},
+    ),
+    "session_ids_are_unfit": (
+        ["INSERT INTO recorded.sessions SELECT * REPLACE ('lab=c' AS session_id) FROM recorded.sessions LIMIT 1"],
+        {"session_id": "lab=c"},
+    ),
+    "subjects_have_two_lines": (
+        ["UPDATE recorded.sessions SET subject_id = 'm1', cre_line = 'Sst-IRES-Cre' WHERE session_id = 'lab-b'"],
+        {"subject_id": "m1"},
+    ),
+    "tested_mice_were_trained_on": (
+        ["DELETE FROM findings.predictions WHERE scheme = 'test' AND unit_id = 2"],
+        {"subject_id": "m2", "decoder": "LR"},
+    ),
+    "traces_are_cut": (
+        ["DELETE FROM recorded.traces WHERE session_id = 'lab-a' AND unit_id = 2 AND frame = 2"],
+        {"session_id": "lab-a", "unit_id": 2, "row_count": 2},
+    ),
+    "traces_lack_units": (
+        ["DELETE FROM recorded.traces WHERE session_id = 'lab-b' AND unit_id = 1"],
+        {"session_id": "lab-b", "unit_id": 1},
+    ),
+    "unit_count_differs": (
+        ["UPDATE recorded.sessions SET unit_count = 5 WHERE session_id = 'lab-b'"],
+        {"session_id": "lab-b", "unit_count": 5, "row_count": 2},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole_lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    with open_lake(Settings(home=tmp_path_factory.mktemp("checks"), threads=1)) as lake:
+        fill(lake)
+        yield lake
+
+
+@pytest.fixture
+def planted(whole_lake: Lake) -> Iterator[Lake]:
+    """The lake in a transaction that is rolled back: what a test plants is gone after it."""
+    whole_lake._connection.execute("BEGIN")
+    yield whole_lake
+    whole_lake._connection.execute("ROLLBACK")
+
+
+def test_a_sound_lake_breaks_no_rule(whole_lake: Lake):
+    assert [result.name for result in run_checks(whole_lake) if len(result.offending)] == []
+
+
+def test_every_written_check_has_a_planted_row():
+    assert sorted(PLANTED) == sql.names("checks")
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_written_check_returns_the_planted_row_alone(planted: Lake, name: str):
+    statements, expected = PLANTED[name]
+    for statement in statements:
+        planted._connection.execute(statement)
+    check = next(check for check in all_checks() if check.name == name)
+    found = run_check(planted, check).offending.to_dicts()
+    assert len(found) == 1
+    assert {key: found[0][key] for key in expected} == expected
+
+
+@pytest.mark.parametrize("check", DECLARED, ids=lambda check: check.name.replace(" ", "_"))
+def test_a_declared_check_returns_the_planted_row_alone(planted: Lake, check: Check):
+    found = run_check(planted, check).offending
+    assert found.is_empty()
+    expected = plant(planted, check)
+    found = run_check(planted, check).offending.to_dicts()
+    assert len(found) == 1
+    for name, value in expected.items():
+        assert found[0][name] == value or (value != value and found[0][name] != found[0][name])
+
+
+def plant(lake: Lake, check: Check) -> dict:
+    """Add one row that breaks a declared rule; what must come back."""
+    where, kind = check.name.split(": ")
+    table = TABLE_BY_NAME[".".join(where.split(".")[:2])]
+    if kind == "key":
+        insert(lake, table.name, {})
+        return {"row_count": 2}
+    if kind in table.parents:
+        lost = {table.parents[kind][-1]: -7 if table.parents[kind][-1] == "unit_id" else "lost"}
+        insert(lake, table.name, lost)
+        return lost
+    column = next(c for c in table.columns if c.name == where.split(".")[2])
+    if kind == "missing":
+        lake._connection.execute(f"ALTER TABLE {table.name} ALTER COLUMN {column.name} DROP NOT NULL")
+    bad = {
+        "missing": None,
+        "NaN": float("nan"),
+        "values": "of no kind",
+        "at least": (column.at_least or 0) - 1,
+        "at most": (column.at_most or 0) + 1,
+        "above": column.above,
+    }[kind]
+    insert(lake, table.name, {column.name: bad})
+    return {column.name: bad}
+
+
+def insert(lake: Lake, table: str, changed: dict) -> None:
+    """Add a copy of a row with some columns changed."""
+    types = {column.name: column.sql_type for column in TABLE_BY_NAME[table].columns}
+    replaced = ", ".join(f"${name}::{types[name]} AS {name}" for name in changed)
+    columns = f"* REPLACE ({replaced})" if changed else "*"
+    lake._connection.execute(f"INSERT INTO {table} SELECT {columns} FROM {table} LIMIT 1", changed or None)
+
+
+def test_the_command_ends_with_one_when_a_rule_is_broken(lake: Lake):
+    fill(lake)
+    command = [sys.executable, "-m", "storage.check"]
+    sound = subprocess.run(command, capture_output=True, text=True)
+    assert sound.returncode == 0
+    assert f"{len(all_checks())} of {len(all_checks())} checks find nothing" in sound.stdout
+    lake._connection.execute("UPDATE recorded.sessions SET unit_count = 5 WHERE session_id = 'lab-b'")
+    broken = subprocess.run(command, capture_output=True, text=True)
+    assert broken.returncode == 1
+    assert "unit_count_differs" in broken.stdout
