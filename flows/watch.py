@@ -78,7 +78,7 @@ def _say_where(console: Console, settings: Settings) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m flows.watch",
-        description="Look for recordings that the lake hasn't met; if there are any: ingest, measure, conclude, report.",
+        description="Look for recordings that the lake hasn't met; then ingest, measure, conclude, report.",
         epilog="Where things live: NEUROLAKE_HOME, by default ~/neurolake.",
     )
     parser.add_argument(

@@ -47,20 +47,25 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cells", type=int, default=12, help="cells of each mouse")
     parser.add_argument("--minutes", type=float, default=10.0, help="length of each session")
     chosen = parser.parse_args(arguments)
-    plan = ChangeDetectionPlan(
-        n_vip_mice=chosen.mice,
-        n_sst_mice=chosen.mice,
-        cells_per_mouse=chosen.cells,
-        duration_s=60 * chosen.minutes,
-        seed=chosen.seed,
-        **_HARD_TO_TELL,
-    )
+    plan = sample_plan(chosen.mice, chosen.cells, chosen.minutes, chosen.seed)
     console = Console()
     written = write_sessions(plan, chosen.into, console)
     present = 4 * chosen.mice - len(written)
     console.print(f"{len(written)} simulated sessions written to {chosen.into}, {present} were there already")
     console.print("into the lake   make nightly", highlight=False)
     return 0
+
+
+def sample_plan(mice: int = 4, cells: int = 12, minutes: float = 10.0, seed: int = 7) -> ChangeDetectionPlan:
+    """Mice of each driver line, cells of each mouse, and sessions of so many minutes, with the samples' effects."""
+    return ChangeDetectionPlan(
+        n_vip_mice=mice,
+        n_sst_mice=mice,
+        cells_per_mouse=cells,
+        duration_s=60 * minutes,
+        seed=seed,
+        **_HARD_TO_TELL,
+    )
 
 
 def write_sessions(plan: ChangeDetectionPlan, folder: Path, console: Console | None = None) -> list[Path]:

@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 
 import sql
-from storage.attach import connect
+from storage.attach import LakeMissing, connect
 from storage.declaration import Table
 from storage.settings import Settings
 from storage.tables import TABLES
@@ -186,11 +186,14 @@ def _refuse_other_tables(lake: Lake) -> None:
     found = lake._connection.execute(_COLUMNS_THERE).fetchall()
     declared = {(t.schema_name, t.short_name, c.name): c.sql_type for t in TABLES for c in t.columns}
     stored = {(schema, table, column): kind for schema, table, column, kind in found}
+    if not stored:
+        raise LakeMissing(f"the lake at {lake.settings.home} has no tables yet; `make nightly` makes them")
     if declared != stored:
-        differing = sorted(".".join(key) for key, _ in declared.items() ^ stored.items())
+        differing = sorted({".".join(key) for key, _ in declared.items() ^ stored.items()})
+        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
         raise LakeMismatch(
-            f"the lake at {lake.settings.home} was made by another version of neurolake; these columns differ: "
-            f"{sorted(set(differing))}"
+            f"the lake at {lake.settings.home} was made by another version of neurolake; "
+            f"these columns differ: {', '.join(differing[:5])}{more}"
         )
 
 

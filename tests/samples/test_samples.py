@@ -1,32 +1,21 @@
 """The sample sessions are standard NWB, say that they are simulated, and hold what was simulated."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import polars as pl
 import pytest
 
-from models.simulate import ChangeDetectionPlan, simulate_change_detection
+from models.simulate import simulate_change_detection
+from samples import write_sessions as script
 from storage.content_hash import content_sha256
 from storage.readers.choose import read_recording
 from storage.tables import EVENTS, FRAMES, SESSIONS, UNITS
 
-SCRIPT = Path(__file__).resolve().parents[2] / "samples" / "write_sessions.py"
-PLAN = ChangeDetectionPlan(n_vip_mice=1, n_sst_mice=1, cells_per_mouse=3, duration_s=60.0, seed=7)
+PLAN = script.sample_plan(mice=1, cells=3, minutes=1.0)
 ARGUMENTS = ["--seed", "7", "--mice", "1", "--cells", "3", "--minutes", "1"]
 
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("write_sessions", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def folder(script, tmp_path_factory):
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sessions")
     assert script.main(["--into", str(folder), *ARGUMENTS]) == 0
     return folder
@@ -58,13 +47,13 @@ def test_each_session_is_read_as_it_was_simulated(folder):
         assert events["image_name"].to_list() == shown
 
 
-def test_the_same_seed_gives_the_same_bytes(script, folder, tmp_path):
+def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
     script.write_sessions(PLAN, tmp_path)
     for path in folder.iterdir():
         assert content_sha256(path) == content_sha256(tmp_path / path.name)
 
 
-def test_what_exists_is_left_alone(script, folder, capsys):
+def test_what_exists_is_left_alone(folder, capsys):
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     script.main(["--into", str(folder), *ARGUMENTS])
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before

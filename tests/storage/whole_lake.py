@@ -46,7 +46,9 @@ def fill(lake: Lake) -> None:
         t.SESSIONS: [_session(session) for session in sessions],
         t.UNITS: [{"session_id": s, "unit_id": u, "x_px": 1.0, "y_px": 2.0, "area_px": 9.0} for s, u in pairs],
         t.FRAMES: [
-            {"session_id": s, "frame": frame, "time_s": time_s} for s in sessions for frame, time_s in enumerate(FRAME_S)
+            {"session_id": session, "frame": frame, "time_s": time_s}
+            for session in sessions
+            for frame, time_s in enumerate(FRAME_S)
         ],
         t.EVENTS: [event for session in sessions for event in _events(session)],
         t.REJECTED: [
