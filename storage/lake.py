@@ -58,7 +58,7 @@ class Lake:
     @property
     def snapshot_id(self) -> int:
         """The snapshot that reads see now."""
-        return self._connection.execute("FROM lake.current_snapshot()").fetchone()[0]
+        return self._connection.execute("FROM lake.current_snapshot()").fetchall()[0][0]
 
     def query(self, statement: str, /, **parameters: object) -> pl.DataFrame:
         """Answer to one SQL statement, its $parameters bound by name."""
@@ -142,7 +142,7 @@ class Lake:
         self, session_id: str, signal: str, frames: slice, units: Sequence[int] | None
     ) -> tuple[np.ndarray, np.ndarray]:
         counts = self._connection.execute(sql.query("trace_extent"), {"session_id": session_id, "signal": signal})
-        present, frame_count = counts.fetchone()
+        [(present, frame_count)] = counts.fetchall()
         if not present:
             raise KeyError(f"session {session_id!r} has no {signal!r} traces")
         wanted = present if units is None else [int(unit) for unit in units]

@@ -27,13 +27,22 @@ _COLUMNS = ["unit_id", "frame", "value"]
 class TraceMatrix:
     """One signal of all units of a session.
 
-    ``unit_id`` (n_units,) int64, each once; ``values`` (n_units, n_frames) float32, NaN where missing.
+    ``unit_id`` (n_units,) int64, each once; ``values`` (n_units, n_frames) float32, NaN where missing. Raises
+    ValueError for arrays of other shapes or types.
     """
 
     session_id: str
     signal: str
     unit_id: np.ndarray
     values: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.unit_id.ndim != 1 or self.unit_id.dtype != np.int64:
+            raise ValueError(f"unit_id must be (n_units,) int64, got {self.unit_id.shape} {self.unit_id.dtype}")
+        if self.values.ndim != 2 or len(self.values) != len(self.unit_id) or self.values.dtype != np.float32:
+            raise ValueError(
+                f"values must be ({len(self.unit_id)}, n_frames) float32, got {self.values.shape} {self.values.dtype}"
+            )
 
 
 class NotDirect(Exception):
@@ -43,13 +52,11 @@ class NotDirect(Exception):
 def write_trace_file(matrix: TraceMatrix, data_folder: Path) -> Path:
     """Write a matrix as a new file in its partition's folder, on disk (fsync) when this returns.
 
-    Nothing reads the file until the write path registers it. Raises ValueError when shape and units don't match.
+    Nothing reads the file until the write path registers it. Raises ValueError when a unit stands twice.
     """
-    units, values = np.asarray(matrix.unit_id), matrix.values
-    if values.ndim != 2 or values.shape[0] != len(units) or len(np.unique(units)) != len(units):
-        raise ValueError(
-            f"traces of {matrix.session_id}: {len(units)} units (each once) need as many rows, got {values.shape}"
-        )
+    units, values = matrix.unit_id, matrix.values
+    if len(np.unique(units)) != len(units):
+        raise ValueError(f"traces of {matrix.session_id}: each unit may stand once, got {units.tolist()}")
     folder = data_folder / "recorded" / "traces" / f"session_id={matrix.session_id}" / f"signal={matrix.signal}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{uuid.uuid4().hex}.parquet"

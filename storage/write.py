@@ -100,7 +100,8 @@ def _commit(
         with suppress(duckdb.Error):  # a failed COMMIT has ended the transaction already
             connection.execute("ROLLBACK")
         raise
-    return connection.execute("FROM lake.last_committed_snapshot()").fetchone()[0]
+    # All of the result: one read half-way keeps SQLite's shared lock, and nobody else could commit.
+    return connection.execute("FROM lake.last_committed_snapshot()").fetchall()[0][0]
 
 
 def _refuse_undeclared(table: Table, new: pa.Table) -> None:

@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-import polars as pl
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from storage.content_hash import content_sha256
 from storage.due import NewFile
 from storage.lake import Lake, open_lake
-from storage.readers.choose import read_recording
+from storage.readers.choose import read_recording, reader_for
 from storage.readers.recording import Recording, Refused
+from storage.settings import Settings
 from storage.tables import REJECTED
+from tasks.isolation import ProcessDied, run_isolated
 
 
 @dataclass(frozen=True)
@@ -26,17 +30,31 @@ class Ingested:
 @task(cache_policy=NO_CACHE, tags=["lake"], task_run_name="ingest {file.path}")
 def ingest_file(file: NewFile) -> Ingested:
     """Read a file and write its sessions in one transaction, or write down why it was refused."""
-    with open_lake() as lake:
+    settings = Settings()
+    try:
+        return run_isolated(read_into_lake, file, settings)
+    except ProcessDied:
+        refused = Refused(
+            source_uri=file.path,
+            field="file",
+            found="bytes on which the reading library crashed",
+            expected="an undamaged file; copy it again from where it was recorded",
+        )
+        refused.content_sha256 = content_sha256(file.path)
+        if reader := reader_for(Path(file.path), file.reader):
+            refused.reader, refused.reader_version = reader.NAME, reader.VERSION
+        with open_lake(settings) as lake:
+            return _reject(lake, file, refused)
+
+
+def read_into_lake(file: NewFile, settings: Settings) -> Ingested:
+    """What `ingest_file` does, in the process that may crash."""
+    with open_lake(settings) as lake:
         try:
             recording = read_recording(file.path, file.project, file.reader)
             _refuse_taken_ids(lake, recording)
         except Refused as refused:
-            lake.replace(
-                {REJECTED: _rejected_row(file, refused)},
-                message=f"refuse {file.path}",
-                info={"project": file.project, "reason": str(refused)},
-            )
-            return Ingested(file.path, refusal=f"{refused.field}: found {refused.found}; expected {refused.expected}")
+            return _reject(lake, file, refused)
         before = lake.query(
             "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
         )
@@ -49,6 +67,15 @@ def ingest_file(file: NewFile) -> Ingested:
             info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
         )
         return Ingested(file.path, session_ids=recording.session_ids)
+
+
+def _reject(lake: Lake, file: NewFile, refused: Refused) -> Ingested:
+    lake.replace(
+        {REJECTED: _rejected_row(refused)},
+        message=f"refuse {file.path}",
+        info={"project": file.project, "reason": str(refused)},
+    )
+    return Ingested(file.path, refusal=f"{refused.field}: found {refused.found}; expected {refused.expected}")
 
 
 def _refuse_taken_ids(lake: Lake, recording: Recording) -> None:
@@ -72,7 +99,7 @@ def _refuse_taken_ids(lake: Lake, recording: Recording) -> None:
         raise refused
 
 
-def _rejected_row(file: NewFile, refused: Refused) -> pl.DataFrame:
+def _rejected_row(refused: Refused) -> pa.Table:
     return REJECTED.rows(
         [
             {

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from storage.declaration import SESSION_ID_PATTERN, Column, Table
 from storage.tables import EVENTS, FRAMES, SESSIONS, TRACES, UNITS
+from storage.traces import TraceMatrix
 
 
 class Refused(Exception):
@@ -37,24 +38,6 @@ class Refused(Exception):
 
 def _refused_again(source_uri: str, field: str, found: str, expected: str) -> Refused:
     return Refused(source_uri=source_uri, field=field, found=found, expected=expected)
-
-
-@dataclass(frozen=True)
-class TraceMatrix:
-    """One signal of one session. Raises ValueError when the arrays don't have these shapes and types."""
-
-    session_id: str
-    signal: str
-    unit_id: np.ndarray  # (n_units,) int64
-    values: np.ndarray  # (n_units, n_frames) float32, NaN where missing
-
-    def __post_init__(self) -> None:
-        if self.unit_id.ndim != 1 or self.unit_id.dtype != np.int64:
-            raise ValueError(f"unit_id must be (n_units,) int64, got {self.unit_id.shape} {self.unit_id.dtype}")
-        if self.values.ndim != 2 or len(self.values) != len(self.unit_id) or self.values.dtype != np.float32:
-            raise ValueError(
-                f"values must be ({len(self.unit_id)}, n_frames) float32, got {self.values.shape} {self.values.dtype}"
-            )
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class Lab:
         command = [sys.executable, *flags, "-m", "flows.watch", "--sources", str(self.recordings)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("NEUROLAKE_", "PREFECT_"))}
         environment |= {"NEUROLAKE_HOME": str(self.home), "NEUROLAKE_THREADS": "1", "COLUMNS": "200"}
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, env=environment, start_new_session=True, **pipes)
 
     def night(self, *flags: str) -> tuple[int, str, str]:
         with self.start_night(*flags) as running:
@@ -175,7 +176,7 @@ def test_the_night_after_a_killed_one_finishes_its_work(tmp_path: Path) -> None:
             if _session_count(lab) >= 3:
                 break
         time.sleep(0.1)
-    running.send_signal(signal.SIGKILL)
+    os.killpg(running.pid, signal.SIGKILL)  # the night and the Prefect server that it started
     running.communicate()
     in_lake = _session_count(lab)
     assert 3 <= in_lake <= 8
