@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import duckdb
 import polars as pl
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table as Page
+from rich.text import Text
 
 import sql
 from storage.attach import LakeMissing
@@ -66,7 +68,8 @@ def _declared_checks(table: Table) -> Iterator[Check]:
     for column in table.columns:
         for kind, rule, breaks in _column_rules(column):
             where = f"{table.name}.{column.name}"
-            yield Check(f"{where}: {kind}", rule, f"SELECT * FROM {table.name} WHERE {breaks}")
+            shown = ", ".join(dict.fromkeys((*table.key, column.name)))
+            yield Check(f"{where}: {kind}", rule, f"SELECT {shown} FROM {table.name} WHERE {breaks}")
     for parent, columns in table.parents.items():
         same = " AND ".join(f"child.{name} = parent.{name}" for name in columns)
         distinct = f"SELECT DISTINCT {', '.join(columns)} FROM {table.name}"
@@ -104,14 +107,16 @@ def main() -> int:
         with open_lake(read_only=True) as lake:
             checks = all_checks()
             results = [run_check(lake, check) for check in track(checks, "checking", console=console, transient=True)]
-    except (LakeMissing, LakeMismatch) as error:
-        console.print(str(error), highlight=False, soft_wrap=True)
+    except (LakeMissing, LakeMismatch, duckdb.Error) as error:
+        print(str(error), file=sys.stderr)
         return 2
     broken = [result for result in results if len(result.offending)]
     for result in broken:
-        page = Page(*result.offending.columns, title=f"{result.name}: {result.rule}", title_justify="left")
+        title = Text(f"{result.name}: {result.rule}")
+        page = Page(*result.offending.columns, title=title, title_justify="left")
         for row in result.offending.head(5).rows():
-            page.add_row(*map(str, row))
+            # As Text: rich would take a path like '[vip]/a.nwb' for its own markup.
+            page.add_row(*(Text(str(value)) for value in row))
         console.print(page)
         console.print(f"{len(result.offending)} rows\n", highlight=False)
     sound = f"{len(results) - len(broken)} of {len(results)} checks find nothing"

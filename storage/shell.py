@@ -1,9 +1,14 @@
 """A DuckDB shell on the lake, for reading: `python -m storage.shell`, which is `make sql`."""
 
-import os
 import shutil
+import signal
+import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
 
 from storage.attach import LakeMissing, attach_statements, install_extensions
 from storage.lake import LakeMismatch, open_lake
@@ -14,29 +19,44 @@ _GREETING = "the lake, for reading; .quit leaves. Tables: "
 
 
 def main() -> int:
-    """Open the shell and stay until it is left; returns the exit status when it can't be opened."""
+    """Open the shell and stay until it is left; returns its exit status, 2 when it can't be opened."""
     settings = Settings()
-    beside = Path(sys.executable).with_name("duckdb")
-    shell = str(beside) if beside.exists() else shutil.which("duckdb")
+    shell = _shell()
     if shell is None:
         print("no DuckDB shell: install the package duckdb-cli beside neurolake", file=sys.stderr)
         return 2
     try:
         open_lake(settings, read_only=True).close()
-    except (LakeMissing, LakeMismatch) as error:
+        install_extensions(settings)
+    except (LakeMissing, LakeMismatch, duckdb.Error) as error:
         print(str(error), file=sys.stderr)
         return 2
-    install_extensions(settings)
-    os.execv(shell, [shell, *shell_arguments(settings)])
+    with TemporaryDirectory(prefix="neurolake-") as folder:
+        # In a file that nobody else can read: among the arguments, `ps` would show a catalog's password.
+        start = Path(folder) / "start.sql"
+        start.write_text(start_script(settings), encoding="utf-8")
+        process = subprocess.Popen([shell, "-no-init", "-cmd", f".read '{start}'"])
+        # Ctrl-C is for the shell, which ends a query with it.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return process.wait()
 
 
-def shell_arguments(settings: Settings) -> list[str]:
-    """What the shell is started with: the attached lake, guarded, and a greeting."""
-    arguments = ["-no-init"]
-    for statement in attach_statements(settings, read_only=True):
-        arguments += ["-cmd", f"{statement};"]
+def start_script(settings: Settings) -> str:
+    """What the shell runs first: the attached lake, guarded, and a greeting."""
+    statements = ["SET TimeZone = 'UTC'", *attach_statements(settings, read_only=True)]
     # Safe mode shuts off files outside the lake for SQL and for the shell's own dot commands.
-    return [*arguments, "-cmd", ".safe_mode", "-cmd", f".print {_GREETING}{', '.join(t.name for t in TABLES)}"]
+    commands = [".safe_mode", f".print '{_GREETING}{', '.join(table.name for table in TABLES)}'"]
+    return "\n".join([*(f"{statement};" for statement in statements), *commands, ""])
+
+
+def _shell() -> str | None:
+    # The program itself, not the script that the package puts on the PATH: Ctrl-C would kill what that one starts.
+    package = find_spec("duckdb_cli")
+    if package and package.origin:
+        program = Path(package.origin).with_name("duckdb")
+        if program.exists():
+            return str(program)
+    return shutil.which("duckdb", path=str(Path(sys.executable).parent)) or shutil.which("duckdb")
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ from storage.tables import REJECTED, TABLES, TRACES
 from storage.traces import TraceMatrix, write_trace_file
 from storage.turns import turn
 
-_ATTEMPTS = 12
-_CONFLICT_SIGNS = ("conflict", "database is locked", "could not serialize", "deadlock")
+_CONFLICT_SIGNS = ("conflict", "retry count", "database is locked", "could not serialize", "deadlock", "duplicate key")
 _Delete = tuple[Table, tuple[tuple[str, str], ...]]
 
 
@@ -39,30 +38,27 @@ def replace_rows(
 
     Every row of a table that shares its ``replaced_by`` values with a new row goes; sessions to forget lose all
     rows in all tables; files to forget leave recorded.rejected. ``rows`` must have the declared Arrow schema
-    (`Table.rows` gives it): ValueError otherwise. Conflicts with other writers are tried again; duckdb.Error when
-    they don't end. Files that a failed write leaves behind belong to no snapshot and are never read.
+    (`Table.rows` gives it): ValueError otherwise. Conflicts with other writers are tried again for lock_timeout_s, then
+    raised as duckdb.Error. Files that a failed write leaves behind belong to no snapshot and are never read.
     """
     for table, new in rows.items():
         _refuse_undeclared(table, new)
     files = [write_trace_file(matrix, settings.data_folder) for matrix in traces]
     gone = sorted({*forget_sessions, *(matrix.session_id for matrix in traces)})
-    deletes: list[_Delete] = [
-        (table, (("session_id", session),))
-        for session in gone
-        for table in TABLES
-        if "session_id" in table.column_names
-    ]
+    deletes: list[_Delete] = [(TRACES, (("session_id", matrix.session_id),)) for matrix in traces]
     deletes += [(REJECTED, (("source_uri", uri),)) for uri in forget_rejected]
     deletes += [(table, key) for table, new in rows.items() for key in _keys(table, new)]
     deletes = list(dict.fromkeys(deletes))
     locks = [f"{column}={value}" for _, key in deletes for column, value in key]
+    locks += [f"session_id={session}" for session in gone]
 
+    give_up_at = time.monotonic() + settings.lock_timeout_s
     for attempt in count(1):
         try:
             with turn(settings, locks):
-                return _commit(connection, rows, files, deletes, message, info)
+                return _commit(connection, rows, files, gone, deletes, message, info)
         except duckdb.Error as error:
-            if attempt == _ATTEMPTS or not any(sign in str(error).lower() for sign in _CONFLICT_SIGNS):
+            if time.monotonic() > give_up_at or not any(sign in str(error).lower() for sign in _CONFLICT_SIGNS):
                 raise
             time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))
 
@@ -71,6 +67,7 @@ def _commit(
     connection: duckdb.DuckDBPyConnection,
     rows: Mapping[Table, pa.Table],
     files: Sequence[Path],
+    gone: Sequence[str],
     deletes: Sequence[_Delete],
     message: str,
     info: Mapping[str, object],
@@ -78,7 +75,7 @@ def _commit(
     connection.execute("BEGIN")
     try:
         # Deletes first: a delete after an add takes the added rows away without an error.
-        for table, key in deletes:
+        for table, key in (*_deletes_of_sessions(connection, gone), *deletes):
             condition = " AND ".join(f"{column} = ?" for column, _ in key)
             connection.execute(f"DELETE FROM {table.name} WHERE {condition}", [value for _, value in key])
         for path in files:
@@ -102,6 +99,15 @@ def _commit(
         raise
     # All of the result: one read half-way keeps SQLite's shared lock, and nobody else could commit.
     return connection.execute("FROM lake.last_committed_snapshot()").fetchall()[0][0]
+
+
+def _deletes_of_sessions(connection: duckdb.DuckDBPyConnection, gone: Sequence[str]) -> list[_Delete]:
+    """Deletes of all that the lake has of these sessions; none of those it hasn't, which spares a new one ten scans."""
+    known = connection.execute(
+        "SELECT session_id FROM recorded.sessions WHERE list_contains(?, session_id)", [list(gone)]
+    ).fetchall()
+    tables = [table for table in TABLES if "session_id" in table.column_names]
+    return [(table, (("session_id", session),)) for (session,) in known for table in tables]
 
 
 def _refuse_undeclared(table: Table, new: pa.Table) -> None:

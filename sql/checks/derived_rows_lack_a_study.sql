@@ -8,4 +8,4 @@ WITH named AS (
 SELECT study_id
 FROM named
 WHERE NOT starts_with(study_id, 'source:')
-    AND study_id NOT IN (SELECT study_id FROM findings.studies);
+    AND NOT EXISTS (SELECT 1 FROM findings.studies AS s WHERE s.study_id = named.study_id);

@@ -1,4 +1,4 @@
--- tested_mice_were_trained_on: a rigorous test holds out whole mice, every row of them. One row per study and mouse.
+-- tested_mice_were_trained_on: a rigorous test holds out whole mice, every row of them. One row per decoder and mouse.
 -- Reads findings.predictions, recorded.sessions. Takes nothing.
 SELECT p.study_id, p.decoder, s.subject_id
 FROM findings.predictions AS p

@@ -3,14 +3,17 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import sql
 from storage.check import Check, all_checks, run_check, run_checks
 from storage.lake import Lake, open_lake
 from storage.settings import Settings
-from storage.tables import TABLE_BY_NAME
+from storage.tables import TABLE_BY_NAME, TABLES
 from tests.storage.whole_lake import fill
 
 DECLARED = [check for check in all_checks() if check.name not in sql.names("checks")]
@@ -160,6 +163,47 @@ def insert(lake: Lake, table: str, changed: dict) -> None:
     lake._connection.execute(f"INSERT INTO {table} SELECT {columns} FROM {table} LIMIT 1", changed or None)
 
 
+def test_traces_whose_last_frame_is_misnumbered_are_reported(planted: Lake):
+    planted._connection.execute(
+        "UPDATE recorded.traces SET frame = 9 WHERE session_id = 'lab-a' AND frame = 2 AND unit_id = 1"
+    )
+    check = next(check for check in all_checks() if check.name == "traces_are_cut")
+    found = run_check(planted, check).offending
+    assert found.select("session_id", "unit_id", "row_count").rows() == [("lab-a", 1, 3)]
+
+
+def test_all_that_a_declaration_says_is_checked():
+    names = {check.name for check in DECLARED}
+    for table in TABLES:
+        assert f"{table.name}: key" in names
+        assert {f"{table.name}: {parent}" for parent in table.parents} <= names
+        for column in table.columns:
+            said = {
+                "missing": not column.nullable, "NaN": column.type in ("real", "double"), "values": column.one_of,
+                "at least": column.at_least is not None, "at most": column.at_most is not None,
+                "above": column.above is not None,
+            }  # fmt: skip
+            for kind, holds in said.items():
+                assert (f"{table.name}.{column.name}: {kind}" in names) == bool(holds)
+
+
+@pytest.mark.parametrize(
+    ("name", "frame", "value"),
+    [("recorded.traces.frame: missing", None, 0.5), ("recorded.traces.value: NaN", 3, float("nan"))],
+)
+def test_a_registered_file_can_not_hide_a_bad_row(planted: Lake, tmp_path: Path, name: str, frame: int, value: float):
+    """DuckDB passes over files by what the catalog knows of them, and such a file did not come by the write path."""
+    path = tmp_path / "session_id=lab-a" / "signal=dff" / "a.parquet"
+    path.parent.mkdir(parents=True)
+    types = pa.schema([("unit_id", pa.int64()), ("frame", pa.int32()), ("value", pa.float32())])
+    pq.write_table(pa.table({"unit_id": [1, 1], "frame": [7, frame], "value": [0.5, value]}, schema=types), path)
+    call = "CALL ducklake_add_data_files('lake', 'traces', ?, schema => 'recorded', hive_partitioning => true)"
+    planted._connection.execute(call, [str(path)])
+    check = next(check for check in DECLARED if check.name == name)
+    found = run_check(planted, check).offending.to_dicts()
+    assert [(row["session_id"], row["unit_id"], row["frame"]) for row in found] == [("lab-a", 1, frame)]
+
+
 def test_the_command_ends_with_one_when_a_rule_is_broken(lake: Lake):
     fill(lake)
     command = [sys.executable, "-m", "storage.check"]
@@ -167,6 +211,12 @@ def test_the_command_ends_with_one_when_a_rule_is_broken(lake: Lake):
     assert sound.returncode == 0
     assert f"{len(all_checks())} of {len(all_checks())} checks find nothing" in sound.stdout
     lake._connection.execute("UPDATE recorded.sessions SET unit_count = 5 WHERE session_id = 'lab-b'")
+    lake._connection.execute(
+        "INSERT INTO recorded.rejected SELECT * REPLACE ('[/vip]' AS source_uri) FROM recorded.rejected"
+    )
+    lake._connection.execute("INSERT INTO recorded.rejected FROM recorded.rejected WHERE source_uri = '[/vip]'")
     broken = subprocess.run(command, capture_output=True, text=True)
     assert broken.returncode == 1
     assert "unit_count_differs" in broken.stdout
+    assert "[/vip]" in broken.stdout
+    assert broken.stdout.splitlines()[-1].endswith("ask for the rows above with `make sql`")

@@ -2,11 +2,14 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,25 +31,34 @@ def catalog_settings(request: pytest.FixtureRequest) -> Settings:
     return request.getfixturevalue("settings" if request.param == "sqlite" else "postgres_settings")
 
 
-def _start(settings: Settings, *arguments: object) -> subprocess.Popen:
-    environment = os.environ | {
-        "PYTHONPATH": str(HERE.parents[1]),
-        "NEUROLAKE_HOME": str(settings.home),
-        "NEUROLAKE_DATA": str(settings.data_folder),
-        "NEUROLAKE_CATALOG": settings.catalog,
-        "NEUROLAKE_THREADS": "1",
-    }
-    return subprocess.Popen(
-        [sys.executable, str(HERE / "writer_process.py"), *map(str, arguments)],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen]]:
+    """``start(settings, *arguments)`` starts a writer process; none outlives the test."""
+    started = []
+
+    def start(settings: Settings, *arguments: object) -> subprocess.Popen:
+        environment = os.environ | {
+            "PYTHONPATH": str(HERE.parents[1]),
+            "NEUROLAKE_HOME": str(settings.home),
+            "NEUROLAKE_DATA": str(settings.data_folder),
+            "NEUROLAKE_CATALOG": settings.catalog,
+            "NEUROLAKE_THREADS": "1",
+        }
+        command = [sys.executable, str(HERE / "writer_process.py"), *map(str, arguments)]
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
 
 
-def test_fifty_killed_writers_leave_whole_sessions_and_lose_no_finished_commit(settings: Settings) -> None:
-    told, _ = _start(settings, "kill", 50, 20_261_121).communicate(timeout=180)
+def test_fifty_killed_writers_leave_whole_sessions_and_lose_no_finished_commit(
+    settings: Settings, start: Callable[..., subprocess.Popen]
+) -> None:
+    told, _ = start(settings, "kill", 50, 20_261_121).communicate(timeout=180)
 
     begun, done = defaultdict(set), {}
     for event, session_id, version in map(json.loads, told.splitlines()):
@@ -70,9 +82,11 @@ def test_fifty_killed_writers_leave_whole_sessions_and_lose_no_finished_commit(s
 
 
 @pytest.mark.xdist_group("postgres")
-def test_six_writers_at_once_lose_and_double_nothing(catalog_settings: Settings) -> None:
+def test_six_writers_at_once_lose_and_double_nothing(
+    catalog_settings: Settings, start: Callable[..., subprocess.Popen]
+) -> None:
     open_lake(catalog_settings).close()
-    writers = [_start(catalog_settings, "commits", number, COMMITS_EACH) for number in range(WRITERS)]
+    writers = [start(catalog_settings, "commits", number, COMMITS_EACH) for number in range(WRITERS)]
     assert all(json.loads(writer.stdout.readline()) == "ready" for writer in writers)
     began = time.monotonic()
     for writer in writers:
@@ -134,6 +148,22 @@ def test_a_lake_that_is_not_there_can_not_be_read(catalog_settings: Settings) ->
     with pytest.raises(LakeMissing, match="make nightly"):
         open_lake(catalog_settings, read_only=True)
     assert not catalog_settings.data_folder.exists()
+
+
+def test_reading_leaves_no_lock_on_the_catalog(lake: Lake) -> None:
+    snapshot = write_session(lake, "a", 1)
+    with closing(sqlite3.connect(lake.settings.catalog_file, timeout=0, isolation_level=None)) as catalog:
+        for ask in (
+            lambda: write_session(lake, "a", 1),
+            lambda: lake.snapshot_id,
+            lambda: lake.query("FROM recorded.sessions"),
+            lambda: lake.traces("a"),
+            lambda: lake._traces_by_sql("a", "dff", slice(None), None),
+            lambda: open_lake(lake.settings, snapshot=snapshot).close(),
+        ):
+            ask()
+            catalog.execute("BEGIN EXCLUSIVE")  # as another writer's commit needs it
+            catalog.execute("ROLLBACK")
 
 
 @pytest.mark.xdist_group("postgres")

@@ -35,7 +35,7 @@ def test_a_crash_is_an_error_and_the_next_call_runs():
 
 
 def test_what_the_function_raises_comes_through():
-    with pytest.raises(ValueError, match="math domain|nonnegative"):
+    with pytest.raises(ValueError, match=r"math domain|nonnegative"):
         run_isolated(math.sqrt, -1)
 
 
