@@ -24,22 +24,25 @@ def main() -> int:
     sources_text = arguments.sources
     if Path(sources_text).exists() or "*" in sources_text:
         sources_text = os.path.abspath(sources_text)
-    settings = Settings()
     try:
+        settings = Settings()
         sources = load_sources(sources_text)
         with open_lake(settings) as lake:
             search = new_files(lake, sources)
             due = len(search.new) + len(responses_due(lake, protocol, RESPONSES_RECIPE))
             due += len(studies_due(lake, protocol, RESPONSES_RECIPE, STUDY_RECIPE)) + len(reports_due(lake, protocol))
     except (ValueError, OSError, LakeMismatch) as error:
-        console.print(f"[bold red]{error}[/]")
+        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
         return 2
     for pattern in search.missing:
         console.print(f"nothing at {pattern}, named in the sources")
+    if not (due or search.known_count):
+        console.print("no recordings found; name some in sources.yaml, or with SOURCES=", highlight=False)
+        return 2
     if not due:
         console.print(f"nothing new: {search.known_count} files, all known; the lake is as it was")
         _say_where(console, settings)
-        return 0 if search.known_count else 2
+        return 0
     return _night(sources_text, protocol, settings, console)
 
 

@@ -1,205 +1,329 @@
-"""The lake: what goes in comes out, at every snapshot and by every road, and what doesn't fit is refused."""
+"""The lake: what a write replaces and refuses, what snapshots keep, who may read what, and its settings."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from storage import traces as trace_files
 from storage.attach import LakeMissing
-from storage.declaration import Column, Table
 from storage.lake import Lake, LakeMismatch, open_lake
 from storage.settings import Settings
-from storage.tables import EVENTS, RESPONSE_FEATURES, SESSIONS, TABLES, TRACES, UNITS
-from storage.traces import TraceMatrix
-from tests.storage.whole_lake import fill
+from storage.tables import EVENTS, MEAN_RESPONSES, PROMOTIONS, REJECTED, SESSIONS, STUDIES, TABLES, TRACES, UNITS
 from tests.storage.writer_process import session_rows, session_traces, whole_sessions, write_session
 
-DFF = np.array([[0.0, 0.5, np.nan, 1.5], [1.0, 2.0, 3.0, 4.0], [-1.0, -2.0, -3.0, -4.0]], np.float32)
-UNIT_ID = np.array([30, 10, 20])
+
+def _response(session_id: str, study_id: str = "s1") -> pa.Table:
+    row = {"study_id": study_id, "session_id": session_id, "unit_id": 0, "condition": "presented", "sample": 0,
+           "time_s": 0.0, "mean_dff": float("nan"), "sem_dff": 1.0, "event_count": 1, "dropped_count": 0}  # fmt: skip
+    return MEAN_RESPONSES.rows([row])
 
 
-@pytest.fixture
-def recorded(lake: Lake) -> Lake:
-    lake.replace(session_rows("lab-1"), traces=[TraceMatrix("lab-1", "dff", UNIT_ID, DFF)], message="one")
-    return lake
+def _count(lake: Lake, table: str) -> int:
+    return lake.query(f"SELECT count(*) AS n FROM {table}")["n"].item()
 
 
-def test_a_matrix_comes_back_in_order_of_unit_with_its_missing_values(recorded: Lake):
-    found = recorded.traces("lab-1")
-    assert found.unit_id.tolist() == [10, 20, 30]
-    np.testing.assert_array_equal(found.values, DFF[[1, 2, 0]])
+def _rejected(uri: str, found: str = "8") -> pa.Table:
+    row = {"source_uri": uri, "content_sha256": None, "reader": None, "reader_version": None, "field": "dff",
+           "found": found, "expected": "9", "rejected_at": datetime(2026, 1, 1, tzinfo=UTC)}  # fmt: skip
+    return REJECTED.rows([row])
 
 
-def test_a_missing_value_is_null_in_sql(recorded: Lake):
-    rows = recorded.query("SELECT unit_id, frame FROM recorded.traces WHERE value IS NULL").rows()
-    assert rows == [(30, 2)]
-    assert recorded.query("SELECT count(*) FROM recorded.traces WHERE isnan(value)").item() == 0
+# What a write does.
 
 
-@pytest.mark.parametrize("frames", [slice(None), slice(1, 3), slice(-2, None), slice(0, 99), slice(3, 1)])
-@pytest.mark.parametrize("units", [None, [30], [20, 30], [30, 10, 20]])
-def test_a_span_is_that_part_of_the_whole_by_either_road(recorded: Lake, frames: slice, units: list | None):
-    rows = [UNIT_ID.tolist().index(unit) for unit in (units or sorted(UNIT_ID.tolist()))]
-    expected = DFF[rows][:, slice(*frames.indices(4))]
-    direct = recorded.traces("lab-1", frames=frames, units=units)
-    np.testing.assert_array_equal(direct.values, expected)
-    unit_id, by_sql = recorded._traces_by_sql("lab-1", "dff", frames, units)
-    np.testing.assert_array_equal(by_sql, expected)
-    assert direct.unit_id.tolist() == unit_id.tolist() == UNIT_ID[rows].tolist()
-
-
-def test_units_of_several_row_groups_come_back_whole(lake: Lake, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(trace_files, "FRAMES_PER_GROUP", 7)
-    dff = np.arange(3 * 40, dtype=np.float32).reshape(3, 40)
-    lake.replace(session_rows("lab-1"), traces=[TraceMatrix("lab-1", "dff", np.arange(3), dff)], message="one")
-    np.testing.assert_array_equal(lake.traces("lab-1").values, dff)
-    np.testing.assert_array_equal(lake.traces("lab-1", frames=slice(5, 29), units=[2, 0]).values, dff[[2, 0], 5:29])
-
-
-def test_a_session_or_unit_that_is_not_there_is_named(recorded: Lake):
-    with pytest.raises(KeyError, match="lab-2"):
-        recorded.traces("lab-2")
-    with pytest.raises(KeyError, match="11"):
-        recorded.traces("lab-1", units=[10, 11])
-    with pytest.raises(ValueError, match="step 2"):
-        recorded.traces("lab-1", frames=slice(0, 4, 2))
-
-
-@pytest.mark.parametrize("session_id", ["lab-007", "x-2024-01-01", "p-1e5", "p-true", "p-null", "a.b_c-D"])
-def test_a_session_id_stays_text(lake: Lake, session_id: str):
-    write_session(lake, session_id, 1)
-    assert lake.query("SELECT DISTINCT session_id FROM recorded.traces").item() == session_id
-    assert whole_sessions(lake) == {session_id: 1}
-    assert lake.traces(session_id).session_id == session_id
-
-
-def test_rows_added_by_plain_sql_are_read_by_sql(recorded: Lake):
-    recorded._connection.execute("DELETE FROM recorded.traces WHERE unit_id = 10 AND frame = 0")
-    np.testing.assert_array_equal(recorded.traces("lab-1").values, np.array([[np.nan, 2, 3, 4], DFF[2], DFF[0]], "f4"))
-    recorded._connection.execute("INSERT INTO recorded.traces VALUES ('lab-1', 'dff', 40, 1, 9.0)")
-    found = recorded.traces("lab-1")
-    assert found.unit_id.tolist() == [10, 20, 30, 40]
-    np.testing.assert_array_equal(found.values[3], np.array([np.nan, 9, np.nan, np.nan], "f4"))
-
-
-def test_every_earlier_snapshot_reads_by_both_roads(lake: Lake):
-    snapshots = {write_session(lake, "lab-1", version): version for version in range(1, 6)}
-    for snapshot, version in snapshots.items():
-        with open_lake(lake.settings, snapshot=snapshot) as then:
-            assert whole_sessions(then) == {"lab-1": version}
-            expected = session_traces("lab-1", version).values
-            np.testing.assert_array_equal(then.traces("lab-1").values, expected)
-            np.testing.assert_array_equal(then._traces_by_sql("lab-1", "dff", slice(None), None)[1], expected)
-
-
-def test_a_replaced_session_takes_its_derived_rows_along_and_leaves_the_others(lake: Lake):
-    fill(lake)
-    lake.replace(session_rows("lab-a", 3), traces=[session_traces("lab-a", 3)], message="again")
-    for table in TABLES:
-        if "session_id" in table.column_names and table not in (SESSIONS, UNITS, TRACES, EVENTS):
-            left = lake.query(f"SELECT DISTINCT session_id FROM {table.name} WHERE session_id IS NOT NULL")
-            assert left["session_id"].to_list() == ["lab-b"], table.name
-
-
-def test_a_write_of_many_tables_is_one_snapshot_with_its_message(lake: Lake):
+def test_a_session_appears_in_all_its_tables_in_one_snapshot(lake: Lake) -> None:
     before = lake.snapshot_id
-    after = lake.replace(session_rows("lab-1"), traces=[session_traces("lab-1")], message="hello", info={"flow_run": 7})
-    assert after == before + 1 == lake.snapshot_id
+    snapshot = write_session(lake, "a", 4)
+    assert snapshot == lake.snapshot_id == before + 1
+    assert whole_sessions(lake) == {"a": 4}
+    assert whole_sessions(lake, before) == {}
+
+
+def test_replacing_a_session_takes_away_all_that_was_known_of_it(lake: Lake) -> None:
+    write_session(lake, "a", 1)
+    write_session(lake, "b", 1)
+    lake.replace({MEAN_RESPONSES: _response("a")}, message="")
+    lake.replace({MEAN_RESPONSES: _response("b")}, message="")
+    write_session(lake, "a", 2)
+    assert whole_sessions(lake) == {"a": 2, "b": 1}
+    assert lake.query("SELECT session_id FROM derived.mean_responses")["session_id"].to_list() == ["b"]
+
+
+def test_derived_rows_replace_those_of_their_study_and_session_only(lake: Lake) -> None:
+    for session_id, study_id in (("a", "s1"), ("a", "s2"), ("b", "s1"), ("a", "s1")):
+        lake.replace({MEAN_RESPONSES: _response(session_id, study_id)}, message="")
+    found = lake.query("SELECT study_id, session_id FROM derived.mean_responses ORDER BY ALL").rows()
+    assert found == [("s1", "a"), ("s1", "b"), ("s2", "a")]
+    assert lake.query("SELECT mean_dff FROM derived.mean_responses")["mean_dff"].null_count() == 3
+
+
+def test_forgetting_a_session_takes_its_rows_from_every_table(lake: Lake) -> None:
+    for session_id in ("a", "b"):
+        write_session(lake, session_id, 1)
+        lake.replace({MEAN_RESPONSES: _response(session_id)}, message="")
+    lake.replace({}, forget_sessions=["a"], message="forget a")
+    for table in TABLES:
+        if "session_id" in table.column_names:
+            assert "a" not in lake.query(f"SELECT session_id FROM {table.name}")["session_id"].to_list(), table.name
+    assert whole_sessions(lake) == {"b": 1}
+    with pytest.raises(KeyError):
+        lake.traces("a")
+
+
+def test_a_file_that_is_read_leaves_the_rejected(lake: Lake) -> None:
+    lake.replace({REJECTED: _rejected("one.nwb")}, message="")
+    lake.replace({REJECTED: _rejected("two.nwb")}, message="")
+    lake.replace({REJECTED: _rejected("two.nwb", found="7")}, message="")
+    lake.replace({}, forget_rejected=["one.nwb"], message="")
+    assert lake.query("SELECT source_uri, found FROM recorded.rejected").rows() == [("two.nwb", "7")]
+
+
+def test_a_write_may_be_repeated(lake: Lake) -> None:
+    for _ in range(3):
+        write_session(lake, "a", 5)
+    assert whole_sessions(lake) == {"a": 5}
+
+
+def test_message_and_info_stand_in_the_snapshots(lake: Lake) -> None:
+    lake.replace({REJECTED: _rejected("x")}, message='it\'s "read"', info={"n": 3, "at": Path("/x"), "µ": ["ü", None]})
     last = lake.snapshots().row(-1, named=True)
-    assert (last["commit_message"], last["commit_extra_info"]) == ("hello", '{"flow_run": 7}')
-
-
-def test_rows_other_than_declared_are_refused():
-    units = {"session_id": ["a-1"], "unit_id": [1], "x_px": [None], "y_px": [None], "area_px": [None]}
-    assert UNITS.rows(units).schema == UNITS.arrow_schema
-    with pytest.raises(ValueError, match=r"unknown columns.*depth"):
-        UNITS.rows(units | {"depth": [1]})
-    with pytest.raises(ValueError, match=r"missing columns.*unit_id"):
-        UNITS.rows({name: column for name, column in units.items() if name != "unit_id"})
-    with pytest.raises(ValueError, match="declared types"):
-        UNITS.rows(units | {"unit_id": ["seven"]})
-    with pytest.raises(ValueError, match="unit_id is missing in 1 rows"):
-        UNITS.rows(units | {"unit_id": [None]})
-
-
-def test_the_write_path_takes_no_rows_that_bypass_the_declaration(lake: Lake):
-    units = UNITS.rows({"session_id": ["a-1"], "unit_id": [1], "x_px": [1.0], "y_px": [None], "area_px": [None]})
-    with pytest.raises(ValueError, match="declared schema"):
-        lake.replace({UNITS: units.set_column(1, "unit_id", pa.array([1], pa.int32()))}, message="")
-    with pytest.raises(ValueError, match="NaN"):
-        lake.replace({UNITS: units.set_column(2, UNITS.arrow_schema.field("x_px"), pa.array([np.nan]))}, message="")
-    with pytest.raises(ValueError, match="written as traces"):
-        lake.replace({TRACES: units}, message="")
-    with pytest.raises(ValueError, match="each unit may stand once"):
-        lake.replace({}, traces=[TraceMatrix("a-1", "dff", np.array([1, 1]), DFF[:2])], message="")
-    assert lake.query("SELECT count(*) FROM recorded.units").item() == 0
-
-
-def test_nan_in_rows_becomes_null():
-    rows = UNITS.rows({"session_id": ["a"], "unit_id": [1], "x_px": [np.nan], "y_px": [2.0], "area_px": [None]})
-    assert rows["x_px"].to_pylist() == [None]
-
-
-def test_a_table_names_only_its_own_columns():
-    with pytest.raises(ValueError, match="has no column"):
-        Table("recorded.x", "", key=("a",), replaced_by=("b",), columns=(Column("a", "text", "a"),))
-
-
-def test_the_catalog_comments_are_those_of_the_declarations(lake: Lake):
-    comments = lake.query(
-        "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE database_name = 'lake'"
+    assert last["snapshot_id"] == lake.snapshot_id
+    assert last["commit_message"] == 'it\'s "read"'
+    info = pl.Series([last["commit_extra_info"]]).str.json_decode(
+        pl.Struct({"n": pl.Int64, "at": pl.String, "µ": pl.List(pl.String)})
     )
-    assert dict(comments.rows()) == {table.name: table.meaning for table in TABLES}
-    column = lake.query(
-        "SELECT comment FROM duckdb_columns() WHERE table_name = 'response_features' AND column_name = 'fwhm_s'"
-    ).item()
-    assert column == next(c.comment for c in RESPONSE_FEATURES.columns if c.name == "fwhm_s")
+    assert info.item() == {"n": 3, "at": "/x", "µ": ["ü", None]}
+    assert last["author"]
 
 
-def test_a_copied_lake_opens_elsewhere(recorded: Lake, tmp_path: Path):
-    copied = tmp_path / "elsewhere"
-    shutil.copytree(recorded.settings.home, copied)
-    shutil.rmtree(recorded.settings.home)
-    with open_lake(Settings(home=copied)) as there:
-        np.testing.assert_array_equal(there.traces("lab-1").values, DFF[[1, 2, 0]])
-        assert there.query("SELECT count(*) FROM recorded.traces").item() == DFF.size
-        write_session(there, "lab-2", 1)
+def test_a_table_that_is_empty_again_stays_readable(lake: Lake) -> None:
+    snapshot = write_session(lake, "a", 1)
+    lake.replace({}, forget_sessions=["a"], message="")
+    assert whole_sessions(lake) == {}
+    assert whole_sessions(lake, snapshot) == {"a": 1}
 
 
-def test_who_only_asks_can_not_write(recorded: Lake):
-    with open_lake(recorded.settings, read_only=True) as asked:
+def test_every_snapshot_still_reads_as_it_was(lake: Lake) -> None:
+    expected = {lake.snapshot_id: {}}
+    for version, session_id in enumerate(["a", "b", "a", "c", "b", "a"], start=1):
+        before = expected[lake.snapshot_id]
+        expected[write_session(lake, session_id, version)] = before | {session_id: version}
+    for snapshot, versions in expected.items():
+        assert whole_sessions(lake, snapshot) == versions
+        with open_lake(lake.settings, snapshot=snapshot) as then:
+            assert whole_sessions(then) == versions
+            for session_id, version in versions.items():
+                np.testing.assert_array_equal(
+                    then.traces(session_id).values, session_traces(session_id, version).values
+                )
+
+
+# What a write refuses.
+
+
+def _changed(rows: pa.Table, column: str, values: pa.Array) -> pa.Table:
+    place = rows.schema.get_field_index(column)
+    return rows.set_column(place, rows.schema.field(column).with_type(values.type), values)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda rows: rows.append_column("more", pa.array([1] * len(rows))),
+        lambda rows: rows.drop_columns(["x_px"]),
+        lambda rows: rows.select(rows.column_names[::-1]),
+        lambda rows: _changed(rows, "unit_id", pa.array(range(len(rows)), pa.int32())),
+        lambda rows: _changed(rows, "x_px", pa.array([1.0] * len(rows), pa.float32())),
+        lambda rows: _changed(rows, "x_px", pa.array([float("nan")] * len(rows))),
+        lambda rows: _changed(rows, "unit_id", pa.array([None] * len(rows), pa.int64())),
+    ],
+    ids=["extra column", "column gone", "other order", "narrower", "float for double", "NaN", "NULL in the key"],
+)
+def test_rows_that_are_not_as_declared_are_refused(lake: Lake, spoil) -> None:
+    rows = session_rows("a", 1)
+    rows[UNITS] = spoil(rows[UNITS])
+    with pytest.raises(ValueError, match=r"recorded\.units"):
+        lake.replace(rows, traces=[session_traces("a", 1)], message="")
+    assert whole_sessions(lake) == {}
+
+
+def test_traces_are_not_written_as_rows(lake: Lake) -> None:
+    with pytest.raises(ValueError, match="as traces, not as rows"):
+        lake.replace({TRACES: TRACES.arrow_schema.empty_table()}, message="")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"more": 1}, r"unknown columns \['more'\]"),
+        ({"event_id": "one"}, "don't fit the declared types"),
+        ({"onset_s": None}, "onset_s is missing in 1 rows"),
+        ({"onset_s": float("nan")}, "onset_s is missing in 1 rows"),
+    ],
+)
+def test_rows_are_made_as_declared_or_refused(change: dict, says: str) -> None:
+    event = {"session_id": "a", "event_id": 0, "kind": "image", "onset_s": 1.0, "offset_s": 1.25,
+             "image_name": None, "is_change": None}  # fmt: skip
+    assert EVENTS.rows([event]).schema.equals(EVENTS.arrow_schema)
+    with pytest.raises(ValueError, match=says):
+        EVENTS.rows([event | change])
+
+
+# Who may read what.
+
+
+def test_reading_connections_refuse_to_write(lake: Lake) -> None:
+    write_session(lake, "a", 1)
+    with open_lake(lake.settings, read_only=True) as reader:
+        for statement in (
+            "DELETE FROM recorded.units",
+            "INSERT INTO recorded.units VALUES ('a', 9, 1, 1, 1)",
+            "CREATE TABLE recorded.more (x INTEGER)",
+        ):
+            with pytest.raises(duckdb.Error, match="read-only"):
+                reader.query(statement)
         with pytest.raises(duckdb.Error, match="read-only"):
-            write_session(asked, "lab-2", 1)
-        with pytest.raises(duckdb.Error, match="disabled by configuration"):
-            asked.query("FROM read_text('/etc/passwd')")
+            write_session(reader, "a", 2)
+        assert whole_sessions(reader) == {"a": 1}
+
+
+def test_reading_connections_reach_no_file_outside_the_lake(lake: Lake, tmp_path: Path) -> None:
+    write_session(lake, "a", 1)
+    outside = tmp_path / "outside.csv"
+    outside.write_text("x\n1\n")
+    with open_lake(lake.settings, read_only=True) as reader:
+        for statement in (
+            "FROM read_csv('/etc/passwd')",
+            f"FROM read_csv('{outside}')",
+            f"COPY (SELECT 1) TO '{outside}'",
+            f"ATTACH '{tmp_path}/other.duckdb'",
+        ):
+            with pytest.raises(duckdb.Error, match=r"[Pp]ermission|disabled"):
+                reader.query(statement)
         with pytest.raises(duckdb.Error, match="locked"):
-            asked.query("SET enable_external_access = true")
+            reader.query("SET enable_external_access = true")
+        assert len(reader.traces("a").unit_id) == 3
+    assert outside.read_text() == "x\n1\n"
 
 
-def test_a_lake_of_another_version_is_refused(recorded: Lake):
-    recorded._connection.execute("ALTER TABLE recorded.units ADD COLUMN depth_um DOUBLE")
-    with pytest.raises(LakeMismatch, match=r"recorded\.units\.depth_um"):
-        open_lake(recorded.settings)
-
-
-def test_no_lake_is_made_by_looking(settings: Settings):
-    with pytest.raises(LakeMissing, match="make nightly"):
+def test_there_is_no_reading_a_lake_that_is_not_there(settings: Settings) -> None:
+    with pytest.raises(LakeMissing, match="NEUROLAKE_HOME"):
         open_lake(settings, read_only=True)
     assert not settings.home.exists()
+    settings.catalog_file.parent.mkdir(parents=True)
+    settings.catalog_file.touch()  # a writer was killed as it made it
+    with pytest.raises(LakeMissing):
+        open_lake(settings, read_only=True)
+    open_lake(settings).close()
+    with open_lake(settings, read_only=True) as lake:
+        assert _count(lake, SESSIONS.name) == 0
 
 
-def test_settings_refuse_what_they_do_not_know(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ("ALTER TABLE recorded.units ADD COLUMN depth_um DOUBLE", r"recorded\.units\.depth_um"),
+        ("ALTER TABLE recorded.units DROP COLUMN area_px", r"recorded\.units\.area_px"),
+        ("ALTER TABLE recorded.frames ALTER frame TYPE BIGINT", r"recorded\.frames\.frame"),
+        ("CREATE TABLE findings.more (x INTEGER)", r"findings\.more\.x"),
+    ],
+)
+def test_a_lake_whose_tables_were_changed_is_refused(lake: Lake, change: str, says: str) -> None:
+    lake.query(change)
+    for read_only in (True, False):
+        with pytest.raises(LakeMismatch, match=says):
+            open_lake(lake.settings, read_only=read_only)
+
+
+def test_a_table_that_is_gone_is_made_again_by_a_writer(lake: Lake) -> None:
+    write_session(lake, "a", 1)
+    lake.query("DROP TABLE findings.promotions")
+    with open_lake(lake.settings) as again:
+        assert _count(again, PROMOTIONS.name) == 0
+        assert whole_sessions(again) == {"a": 1}
+
+
+def test_a_copied_lake_reads_without_the_one_it_was_copied_from(lake: Lake, tmp_path: Path) -> None:
+    first = write_session(lake, "lab-007", 1)
+    write_session(lake, "lab-007", 2)
+    lake.close()
+    copied = lake.settings.model_copy(update={"home": tmp_path / "else where" / "it's here"})
+    shutil.copytree(lake.settings.home, copied.home)
+    shutil.rmtree(lake.settings.home)
+    with open_lake(copied, snapshot=first) as then:
+        np.testing.assert_array_equal(then.traces("lab-007").values, session_traces("lab-007", 1).values)
+    with open_lake(copied) as here:
+        assert here._trace_files("lab-007", "dff")[0].startswith(str(copied.data_folder))
+        assert whole_sessions(here) == {"lab-007": 2}
+        write_session(here, "b", 3)
+        assert whole_sessions(here) == {"lab-007": 2, "b": 3}
+    assert not lake.settings.home.exists()
+
+
+def test_tables_and_columns_carry_their_meaning(lake: Lake) -> None:
+    comments = lake.query(
+        "SELECT comment FROM duckdb_columns() WHERE database_name = 'lake' AND column_name = 'onset_s'"
+    )
+    assert comments["comment"].to_list() == ["when it began; for an omission, when the image was due [s]"]
+
+
+def test_parameters_are_bound_by_name(lake: Lake) -> None:
+    write_session(lake, "a", 1)
+    asked = "SELECT count(*) AS n FROM recorded.units WHERE session_id = $session_id"
+    assert lake.query(asked, session_id="a")["n"].item() == 3
+    assert lake.query(asked, session_id="a' OR true --")["n"].item() == 0
+
+
+def test_a_study_stays_when_a_session_is_replaced(lake: Lake) -> None:
+    study = {name: "x" for name in STUDIES.column_names} | {
+        "kind": "omission", "protocol": "rigorous", "session_id": None, "snapshot_id": 1,
+        "finished_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    lake.replace({STUDIES: STUDIES.rows([study])}, message="")
+    write_session(lake, "a", 1)
+    write_session(lake, "a", 2)
+    assert _count(lake, STUDIES.name) == 1
+
+
+# Settings.
+
+
+def test_an_unknown_setting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NEUROLAKE_CATALOGUE", "sqlite")
     with pytest.raises(ValidationError, match="NEUROLAKE_CATALOGUE"):
         Settings()
-    monkeypatch.delenv("NEUROLAKE_CATALOGUE")
-    monkeypatch.setenv("NEUROLAKE_HOME", "relative/folder")
-    with pytest.raises(ValidationError, match="absolute"):
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HOME", "lake", "absolute path"),
+        ("DATA", "./data", "absolute path"),
+        ("CATALOG", "mysql://x", "postgresql://"),
+        ("THREADS", "0", "greater than or equal to 1"),
+        ("LOCK_TIMEOUT_S", "0", "greater than 0"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str, says: str) -> None:
+    monkeypatch.setenv(f"NEUROLAKE_{name}", value)
+    with pytest.raises(ValidationError, match=says):
         Settings()
-    with pytest.raises(ValidationError, match="postgresql"):
-        Settings(home=tmp_path, catalog="mysql://x")
+
+
+def test_loading_settings_touches_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NEUROLAKE_HOME", str(tmp_path / "nowhere"))
+    settings = Settings()
+    assert settings.data_folder == tmp_path / "nowhere" / "lake" / "data"
+    assert settings.mlflow_address == f"sqlite:///{tmp_path}/nowhere/mlflow/mlflow.sqlite"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_settings_do_not_change(settings: Settings) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        settings.threads = 3

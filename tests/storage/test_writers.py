@@ -127,6 +127,7 @@ def _read_while_written(
                     if not session.startswith("shared"):
                         assert lake.traces(session).values.size == counts(version)[2]
             seen.append(len(versions))
+            time.sleep(0.3)  # a person asks now and then; without a pause the reader takes a core of its own
     except BaseException as error:
         errors.append(error)
 
