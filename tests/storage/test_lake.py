@@ -12,9 +12,11 @@ import pytest
 from pydantic import ValidationError
 
 from storage.attach import LakeMissing
+from storage.declaration import Column, Table
 from storage.lake import Lake, LakeMismatch, open_lake
 from storage.settings import Settings
 from storage.tables import EVENTS, MEAN_RESPONSES, PROMOTIONS, REJECTED, SESSIONS, STUDIES, TABLES, TRACES, UNITS
+from tests.storage.whole_lake import fill
 from tests.storage.writer_process import session_rows, session_traces, whole_sessions, write_session
 
 
@@ -74,6 +76,15 @@ def test_forgetting_a_session_takes_its_rows_from_every_table(lake: Lake) -> Non
     assert whole_sessions(lake) == {"b": 1}
     with pytest.raises(KeyError):
         lake.traces("a")
+
+
+def test_replacing_a_session_takes_its_rows_from_every_derived_table(lake: Lake) -> None:
+    fill(lake)
+    write_session(lake, "lab-a", 3)
+    for table in TABLES:
+        if "session_id" in table.column_names and table not in (SESSIONS, UNITS, TRACES, EVENTS):
+            left = lake.query(f"SELECT DISTINCT session_id FROM {table.name} WHERE session_id IS NOT NULL")
+            assert left["session_id"].to_list() == ["lab-b"], table.name
 
 
 def test_a_file_that_is_read_leaves_the_rejected(lake: Lake) -> None:
@@ -267,10 +278,19 @@ def test_a_copied_lake_reads_without_the_one_it_was_copied_from(lake: Lake, tmp_
 
 
 def test_tables_and_columns_carry_their_meaning(lake: Lake) -> None:
-    comments = lake.query(
+    tables = lake.query(
+        "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE database_name = 'lake'"
+    )
+    assert dict(tables.rows()) == {table.name: table.meaning for table in TABLES}
+    columns = lake.query(
         "SELECT comment FROM duckdb_columns() WHERE database_name = 'lake' AND column_name = 'onset_s'"
     )
-    assert comments["comment"].to_list() == ["when it began; for an omission, when the image was due [s]"]
+    assert columns["comment"].to_list() == ["when it began; for an omission, when the image was due [s]"]
+
+
+def test_a_table_names_only_its_own_columns() -> None:
+    with pytest.raises(ValueError, match="has no column"):
+        Table("recorded.x", "", key=("a",), replaced_by=("b",), columns=(Column("a", "text", "a"),))
 
 
 def test_parameters_are_bound_by_name(lake: Lake) -> None:

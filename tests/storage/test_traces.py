@@ -173,11 +173,21 @@ def test_files_of_another_layout_are_not_read_directly(
 
 
 @pytest.mark.parametrize(
-    ("units", "shape"), [([1, 2], (3, 5)), ([1, 1], (2, 5)), ([1, 2], (2,))], ids=["count", "twice", "one dimension"]
+    ("units", "values", "says"),
+    [
+        (np.arange(2), np.zeros((3, 5), np.float32), "values must be"),
+        (np.arange(2), np.zeros(2, np.float32), "values must be"),
+        (np.arange(2), np.zeros((2, 5)), "values must be .* float64"),
+        (np.arange(2, dtype=np.int32), np.zeros((2, 5), np.float32), "unit_id must be .* int32"),
+        (np.array([1, 1]), np.zeros((2, 5), np.float32), "may stand once"),
+    ],
+    ids=["other count", "one dimension", "double", "narrow unit_id", "a unit twice"],
 )
-def test_units_that_do_not_fit_the_matrix_are_refused(tmp_path: Path, units: list[int], shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match="each once"):
-        write_trace_file(TraceMatrix("a", "dff", np.array(units), np.zeros(shape, np.float32)), tmp_path)
+def test_units_that_do_not_fit_the_matrix_are_refused(
+    tmp_path: Path, units: np.ndarray, values: np.ndarray, says: str
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        write_trace_file(TraceMatrix("a", "dff", units, values), tmp_path)
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
