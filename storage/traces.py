@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from storage.tables import TRACES
 
 FRAMES_PER_GROUP = 1_048_576
+_VALUES_PER_SHARE = 7_000_000
 _COLUMNS = ["unit_id", "frame", "value"]
 
 
@@ -111,8 +112,10 @@ def read_trace_files(
             _fill_from(path, touched, span, values)
 
     workers = min(os.cpu_count() or 1, 8, len(wanted) or 1)
+    # Several shares a worker: each maps the file anew, so that no more than a share of it stays in memory.
+    shares = max(workers, values.size // _VALUES_PER_SHARE)
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(fill, np.array_split(np.arange(len(wanted)), workers)))
+        list(pool.map(fill, np.array_split(np.arange(len(wanted)), shares)))
     return wanted, values
 
 

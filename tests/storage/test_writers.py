@@ -58,7 +58,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen]]:
 def test_fifty_killed_writers_leave_whole_sessions_and_lose_no_finished_commit(
     settings: Settings, start: Callable[..., subprocess.Popen]
 ) -> None:
-    told, _ = start(settings, "kill", 50, 20_261_121).communicate(timeout=180)
+    told, _ = start(settings, "kill", 50, 20_261_121).communicate(timeout=400)
 
     begun, done = defaultdict(set), {}
     for event, session_id, version in map(json.loads, told.splitlines()):
@@ -95,7 +95,7 @@ def test_six_writers_at_once_lose_and_double_nothing(
     seen, reader_errors = [], []
     reader = threading.Thread(target=_read_while_written, args=(catalog_settings, writers, seen, reader_errors))
     reader.start()
-    lines = [line for writer in writers for line in writer.communicate(timeout=180)[0].splitlines()]
+    lines = [line for writer in writers for line in writer.communicate(timeout=400)[0].splitlines()]
     seconds = time.monotonic() - began
     reader.join()
     print(f"\n{len(lines)} commits of {WRITERS} writers: {len(lines) / seconds:.1f} a second, {len(seen)} reads")
