@@ -1,11 +1,12 @@
 """Trace matrices to Parquet and back: one file per session and signal, row groups of one unit each.
 
-A row group holds up to FRAMES_PER_GROUP frames of one unit, so its statistics say which unit and frames it has:
-a whole matrix comes back by reading the value column alone, and a span by reading only the groups it touches.
-Columns without a missing value are written as required fields, which readers decode two to three times faster.
+A row group holds up to FRAMES_PER_GROUP frames of one unit, so its statistics say which unit and frames it has, and
+a span touches only the groups that hold it. Without missing values the samples lie in the file as in the matrix and
+are read straight into it; with them, the column is decoded by Arrow.
 """
 
 import os
+import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,10 @@ from storage.tables import TRACES
 FRAMES_PER_GROUP = 1_048_576
 _VALUES_PER_SHARE = 7_000_000
 _COLUMNS = ["unit_id", "frame", "value"]
+# Says of a file that each row group holds its values in one page; required and uncompressed, they then lie in the
+# file as in the matrix, behind a page header, and are read straight into it.
+_ONE_PAGE = {b"neurolake.traces": b"one page of values per row group"}
+_LARGEST_PAGE_HEADER = 100  # bytes; two headers are longer
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,17 @@ def write_trace_file(matrix: TraceMatrix, data_folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{uuid.uuid4().hex}.parquet"
     complete = not any(np.isnan(trace).any() for trace in values)
-    schema = pa.schema([TRACES.arrow_schema.field(n).with_nullable(n == "value" and not complete) for n in _COLUMNS])
+    fields = [TRACES.arrow_schema.field(n).with_nullable(n == "value" and not complete) for n in _COLUMNS]
+    schema = pa.schema(fields, metadata=_ONE_PAGE)
     with (
         path.open("wb") as file,
         pq.ParquetWriter(
             file,
             schema,
-            compression="lz4",
+            compression={"unit_id": "lz4", "frame": "lz4", "value": "none"},
             use_dictionary=False,
+            data_page_size=4 * FRAMES_PER_GROUP,
+            max_rows_per_page=FRAMES_PER_GROUP,  # one page of values in each row group, as _ONE_PAGE promises
             column_encoding={"unit_id": "DELTA_BINARY_PACKED", "frame": "DELTA_BINARY_PACKED", "value": "PLAIN"},
         ) as writer,
     ):
@@ -109,7 +117,10 @@ def read_trace_files(
     def fill(rows: Sequence[int]) -> None:
         for path, share in groupby(((row, g) for row in rows for g in groups[int(wanted[row])]), lambda x: x[1].path):
             touched = [(row, g) for row, g in share if g.start < span.stop and g.stop > span.start]
-            _fill_from(path, touched, span, values)
+            if all(group.values_at is not None for _, group in touched):
+                _read_into(path, touched, span, values)
+            else:
+                _fill_from(path, touched, span, values)
 
     workers = min(os.cpu_count() or 1, 8, len(wanted) or 1)
     # Several shares a worker: each maps the file anew, so that no more than a share of it stays in memory.
@@ -127,6 +138,17 @@ class _RowGroup:
     unit_id: int
     start: int
     stop: int
+    values_at: int | None  # where in the file the first value lies, if they lie there plainly
+
+
+def _read_into(path: str, touched: Sequence[tuple[int, _RowGroup]], span: range, values: np.ndarray) -> None:
+    """Read the touched frames from where they lie in the file to where they belong in the matrix."""
+    with open(path, "rb", buffering=0) as file:
+        for row, group in touched:
+            first, last = max(group.start, span.start), min(group.stop, span.stop)
+            part = memoryview(values[row, first - span.start : last - span.start]).cast("B")
+            if os.preadv(file.fileno(), [part], group.values_at + 4 * (first - group.start)) != len(part):
+                raise OSError(f"{path} is shorter than its metadata says")
 
 
 def _fill_from(path: str, touched: Sequence[tuple[int, _RowGroup]], span: range, values: np.ndarray) -> None:
@@ -161,13 +183,19 @@ def _row_groups(path: str) -> Iterator[_RowGroup]:
     metadata = pq.read_metadata(path)
     if metadata.schema.names != _COLUMNS:
         raise NotDirect(f"{path} has columns {metadata.schema.names}")
+    required = metadata.schema.column(2).max_definition_level == 0
+    plain = required and sys.byteorder == "little" and _ONE_PAGE.items() <= (metadata.metadata or {}).items()
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
         unit, frame = group.column(0).statistics, group.column(1).statistics
         whole = unit and frame and unit.min == unit.max and frame.max - frame.min + 1 == group.num_rows
         if not whole:
             raise NotDirect(f"{path}: row group {index} is not a run of frames of one unit")
-        yield _RowGroup(path, metadata, index, unit.min, frame.min, frame.max + 1)
+        values = group.column(2)
+        header = values.total_compressed_size - 4 * values.num_values
+        lies_plainly = plain and values.compression == "UNCOMPRESSED" and 0 < header < _LARGEST_PAGE_HEADER
+        values_at = values.data_page_offset + header if lies_plainly else None
+        yield _RowGroup(path, metadata, index, unit.min, frame.min, frame.max + 1, values_at)
 
 
 def _groups(unit_id: int, trace: np.ndarray, schema: pa.Schema) -> Iterator[pa.Table]:
