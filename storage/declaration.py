@@ -8,14 +8,15 @@ from typing import Literal
 import polars as pl
 import pyarrow as pa
 
-ColumnType = Literal["text", "bigint", "integer", "real", "double", "boolean", "timestamptz"]
+ColumnType = Literal["text", "bigint", "integer", "real", "double", "boolean", "timestamptz", "blob"]
 
 _SQL = {"text": "VARCHAR", "bigint": "BIGINT", "integer": "INTEGER", "real": "FLOAT", "double": "DOUBLE",
-        "boolean": "BOOLEAN", "timestamptz": "TIMESTAMP WITH TIME ZONE"}  # fmt: skip
+        "boolean": "BOOLEAN", "timestamptz": "TIMESTAMP WITH TIME ZONE", "blob": "BLOB"}  # fmt: skip
 _ARROW = {"text": pa.string(), "bigint": pa.int64(), "integer": pa.int32(), "real": pa.float32(),
-          "double": pa.float64(), "boolean": pa.bool_(), "timestamptz": pa.timestamp("us", "UTC")}  # fmt: skip
+          "double": pa.float64(), "boolean": pa.bool_(), "timestamptz": pa.timestamp("us", "UTC"),
+          "blob": pa.binary()}  # fmt: skip
 _POLARS = {"text": pl.String, "bigint": pl.Int64, "integer": pl.Int32, "real": pl.Float32, "double": pl.Float64,
-           "boolean": pl.Boolean, "timestamptz": pl.Datetime("us", "UTC")}  # fmt: skip
+           "boolean": pl.Boolean, "timestamptz": pl.Datetime("us", "UTC"), "blob": pl.Binary}  # fmt: skip
 
 SESSION_ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -98,18 +99,20 @@ class Table:
         return statements
 
     def rows(self, frame: pl.DataFrame | pa.Table | Mapping[str, Sequence] | Sequence[Mapping]) -> pa.Table:
-        """Rows in the declared order and types, NaN turned to NULL.
+        """Rows in the declared order and types, NaN turned to NULL; nullable columns that are left out are NULL.
 
-        Raises ValueError when a column is missing or unknown, a value doesn't fit its type, or a NULL stands where
-        the declaration admits none.
+        Raises ValueError when another column is missing or one is unknown, a value doesn't fit its type, or a NULL
+        stands where the declaration admits none.
         """
         frame = pl.from_arrow(frame) if isinstance(frame, pa.Table) else frame
         if not isinstance(frame, pl.DataFrame):
             frame = pl.DataFrame(frame, infer_schema_length=None)
-        missing = [name for name in self.column_names if name not in frame.columns]
+        absent = [column for column in self.columns if column.name not in frame.columns]
+        missing = [column.name for column in absent if not column.nullable]
         unknown = [name for name in frame.columns if name not in self.column_names]
         if missing or unknown:
             raise ValueError(f"rows for {self.name}: missing columns {missing}, unknown columns {unknown}")
+        frame = frame.with_columns(pl.lit(None).alias(column.name) for column in absent)
         try:
             frame = frame.select(pl.col(c.name).cast(_POLARS[c.type]) for c in self.columns)
         except pl.exceptions.PolarsError as error:

@@ -37,7 +37,7 @@ def _section(table: Table) -> list[str]:
     if table.partition:
         facts.append(f"Partitioned by {_names(table.partition)}.")
     if table.road == "files":
-        facts.append("Written as Parquet files of its own, one unit per row group.")
+        facts.append("Written as Parquet files beside the catalog, one for each session (and signal, of traces).")
     facts += [f"Each row has its {_names(columns)} in `{parent}`." for parent, columns in table.parents.items()]
     return [
         f"### `{table.name}`",

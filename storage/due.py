@@ -8,23 +8,29 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from storage.content_hash import HashCache
 from storage.lake import Lake
-from storage.readers.choose import reader_for
-from storage.sources import Source, found_files
+from storage.readers.choose import KNOWN_FORMATS, READERS, parts_of, reader_named
+from storage.readers.parts import recording_sha256, require_fit, uri_of
+from storage.sources import Found, Source, found_files
 
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file to read: for which project, by which reader (None: by content), and its path."""
+    """A recording to read: for which project, by which reader (None: by content), its file or folder.
+
+    ``root`` is the folder it was found in, which links may not lead out of; ``about`` is JSON of what sources.yaml
+    says of it.
+    """
 
     project: str
     reader: str | None
     path: str
+    root: str | None = None
+    about: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,32 +63,45 @@ class StudyDue:
 
 
 def new_files(lake: Lake, sources: Sequence[Source]) -> Search:
-    """Files whose content the lake has not met, or met with an older version of their reader."""
+    """Recordings whose content the lake has not met, or met with an older version of their reader.
+
+    The same content under two names is read once.
+    """
     known = lake.answer("known_contents")
-    versions = {(row["content_sha256"], row["reader"], row["reader_version"]) for row in known.iter_rows(named=True)}
+    met = {(row["content_sha256"], row["reader"], row["reader_version"]) for row in known.iter_rows(named=True)}
     unreadable = {row["source_uri"] for row in known.iter_rows(named=True) if row["content_sha256"] is None}
     hashes = HashCache(lake.settings.cache_folder)
     new: dict[str, NewFile] = {}
+    contents: set[str] = set()
     known_count, passed_over_count, missing = 0, 0, []
     for source in sources:
-        found = found_files(source)
-        passed_over_count += found.passed_over
-        missing += found.missing
-        for path in found.files:
-            if _is_known(path, source, hashes, versions, unreadable):
+        search = found_files(source)
+        passed_over_count += search.passed_over
+        missing += search.missing
+        for found in search.recordings:
+            content = _content(found, source, hashes)
+            if content is None:
+                is_known = uri_of(found.path) in unreadable
+            else:
+                is_known = content in contents or any((content, *reader) in met for reader in _as_of_now(source))
+                contents.add(content)
+            if is_known:
                 known_count += 1
             else:
-                new.setdefault(str(path), NewFile(source.name, source.reader, str(path)))
+                about = json.dumps(source.about, sort_keys=True, default=str) if source.about else None
+                root = str(found.root) if found.root else None
+                file = NewFile(source.name, source.reader or found.reader, str(found.path), root, about)
+                new.setdefault(str(found.path), file)
     return Search(tuple(new.values()), known_count, passed_over_count, tuple(missing))
 
 
 def responses_due(lake: Lake, protocol: str, recipe: str) -> list[SessionDue]:
-    """Sessions with traces that no study of this recipe and protocol has measured."""
+    """Sessions with dF/F and omissions that no study of this recipe and protocol has measured."""
     done = set(lake.answer("study_ids")["study_id"])
     due = (
         SessionDue(row["project"], row["session_id"], row["content_sha256"], _responses_id(row, protocol, recipe))
         for row in lake.answer("session_inputs").iter_rows(named=True)
-        if row["has_traces"]
+        if row["has_omissions"]
     )
     return [session for session in due if session.study_id not in done]
 
@@ -92,7 +111,7 @@ def studies_due(lake: Lake, protocol: str, responses_recipe: str, recipe: str) -
     done = set(lake.answer("study_ids")["study_id"])
     inputs: dict[str, set[str]] = {}
     for row in lake.answer("session_inputs").iter_rows(named=True):
-        measured = {_responses_id(row, protocol, responses_recipe)} if row["has_traces"] else set()
+        measured = {_responses_id(row, protocol, responses_recipe)} if row["has_omissions"] else set()
         ready_made = {study for study in row["feature_studies"] if study.startswith("source:")}
         inputs.setdefault(row["project"], set()).update(measured | ready_made)
     due = (
@@ -119,10 +138,18 @@ def _responses_id(session: dict, protocol: str, recipe: str) -> str:
     return f"responses-{fingerprint(session['session_id'], session['content_sha256'], protocol, recipe)}"
 
 
-def _is_known(path: Path, source: Source, hashes: HashCache, versions: set, unreadable: set[str]) -> bool:
+def _as_of_now(source: Source) -> list[tuple[str | None, int]]:
+    """Every reader that may read the source's files, with its version; None stands for no reader knowing them."""
+    named = [(r.NAME, r.VERSION) for r in READERS if source.reader in (None, r.NAME)]
+    return [*named, (None, KNOWN_FORMATS)]
+
+
+def _content(found: Found, source: Source, hashes: HashCache) -> str | None:
+    """The recording's hash; None where it can't be had. Nothing is opened but to be hashed."""
+    name = source.reader or found.reader
     try:
-        content = hashes.content_sha256(path)
-        reader = reader_for(path, source.reader)
+        parts = parts_of(found.path, reader_named(name) if name else None, source.about)
+        require_fit(parts, found.root)
+        return recording_sha256(found.path, parts, source.about, hashes.content_sha256)
     except OSError:
-        return str(path) in unreadable
-    return (content, reader and reader.NAME, reader and reader.VERSION) in versions
+        return None

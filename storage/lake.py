@@ -12,9 +12,10 @@ import pyarrow as pa
 import sql
 from storage.attach import LakeMissing, connect
 from storage.declaration import Table
+from storage.row_files import RowBlocks
 from storage.settings import Settings
 from storage.tables import TABLES
-from storage.traces import NotDirect, TraceMatrix, read_trace_files
+from storage.traces import NotDirect, TraceMatrix, Traces, read_trace_files
 from storage.turns import turn
 from storage.write import replace_rows
 
@@ -103,18 +104,20 @@ class Lake:
         self,
         rows: Mapping[Table, pa.Table],
         *,
-        traces: Sequence[TraceMatrix] = (),
+        traces: Sequence[Traces] = (),
+        blocks: Sequence[RowBlocks] = (),
         forget_sessions: Iterable[str] = (),
         forget_rejected: Iterable[str] = (),
         message: str,
         info: Mapping[str, object] | None = None,
     ) -> int:
-        """Write rows and traces in one transaction, replacing those with the same key; see `storage.write`."""
+        """Write rows, traces and blocks in one transaction, replacing those with the same key; see `storage.write`."""
         return replace_rows(
             self._connection,
             self.settings,
             rows,
             traces=traces,
+            blocks=blocks,
             forget_sessions=forget_sessions,
             forget_rejected=forget_rejected,
             message=message,

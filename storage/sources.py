@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from storage.declaration import SESSION_ID_PATTERN
-from storage.readers.choose import KNOWN_SUFFIXES, READERS
+from storage.readers.choose import KNOWN_SUFFIXES, READERS, parts_of, reader_named
 
 
 class Source(BaseModel):
@@ -22,6 +23,9 @@ class Source(BaseModel):
     name: str = Field(description="first part of every session_id, and the project in recorded.sessions")
     paths: tuple[str, ...] = Field(min_length=1, description="files, folders and globs (** for any depth)")
     reader: str | None = Field(default=None, description="reader of every file; without it, by content")
+    about: dict[str, Any] | None = Field(
+        default=None, description="what the recordings at these paths don't say themselves; each path is then one"
+    )
 
     @field_validator("name")
     @classmethod
@@ -54,12 +58,25 @@ class _SourcesFile(BaseModel):
 
 
 @dataclass(frozen=True)
-class FoundFiles:
-    """What a source's paths lead to: files to read, how many a folder held that nobody would, and dead paths."""
+class Found:
+    """One recording to read: its file or folder, the folder it was found in, and the reader where its form tells."""
 
-    files: tuple[Path, ...]
+    path: Path
+    root: Path | None = None
+    reader: str | None = None
+
+
+@dataclass(frozen=True)
+class FoundFiles:
+    """What a source's paths lead to: recordings, how many files a folder held that are none, and dead paths."""
+
+    recordings: tuple[Found, ...]
     passed_over: int
     missing: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(found.path for found in self.recordings)
 
 
 def load_sources(text_or_path: str | os.PathLike[str]) -> tuple[Source, ...]:
@@ -86,43 +103,99 @@ def load_sources(text_or_path: str | os.PathLike[str]) -> tuple[Source, ...]:
 
 
 def found_files(source: Source) -> FoundFiles:
-    """The source's files, sorted, each once however many names and links lead to it.
+    """The source's recordings, sorted, each once however many names and links lead to it.
 
     A file that is named or matched by a glob is always among them, to be read or refused. In a folder those with the
-    suffix of a recording are, hidden ones apart; the rest are counted. A path that leads to nothing is missing.
+    suffix of a recording are, and folders and descriptions that stand for one, whose files are not offered again;
+    hidden ones apart, the rest are counted. A path that leads to nothing is missing.
     """
-    offered: list[Path] = []
+    offered: list[Found] = []
     missing: list[str] = []
     passed_over = 0
     for path in source.paths:
-        if _is_folder(path):
-            inside = list(_walked(path, missing))
-            read = [file for file in inside if file.suffix.lower() in KNOWN_SUFFIXES]
-            passed_over += len(inside) - len(read)
+        if source.about is not None:
+            there = [Found(Path(path))] if os.path.lexists(path) else []
+        elif _is_folder(path):
+            there, others = _in_folder(Path(path), source.reader, missing)
+            passed_over += others
         elif os.path.lexists(path):
-            read = [Path(path)]
+            there = [_named(Path(path), None)]
         else:
-            read = [Path(match) for match in glob.iglob(path, recursive=True) if not _is_folder(match)]
-            missing += [] if read else [path]
-        offered += read
-    by_content = {os.path.realpath(file): file for file in sorted(offered, reverse=True)}
-    return FoundFiles(tuple(sorted(by_content.values())), passed_over, tuple(missing))
+            root = Path(_plain_part(path))
+            there = [_named(Path(match), root) for match in glob.iglob(path, recursive=True) if not _is_folder(match)]
+        if not os.path.lexists(path) and not there:
+            missing.append(path)
+        offered += there
+    once = {os.path.realpath(found.path): found for found in sorted(offered, key=lambda f: f.path, reverse=True)}
+    return FoundFiles(tuple(sorted(once.values(), key=lambda found: found.path)), passed_over, tuple(missing))
 
 
-def _walked(folder: str, missing: list[str]) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder, onerror=lambda error: missing.append(str(error.filename))):
-        recordings = [name for name in folders if _has_known_suffix(name)]
-        folders[:] = sorted(name for name in folders if not (name.startswith(".") or name in recordings))
-        yield from (Path(parent, name) for name in files + recordings if not name.startswith("."))
+def _in_folder(root: Path, reader: str | None, missing: list[str]) -> tuple[list[Found], int]:
+    """The recordings in a folder and everything below it, and how many other files there are."""
+    found: list[Found] = []
+    passed_over = 0
+    for parent, folders, files in os.walk(root, onerror=lambda error: missing.append(str(error.filename))):
+        here = Path(parent)
+        if whole := _reader_of("folder", here, reader):
+            found.append(Found(here, root, whole))
+            folders.clear()
+            continue
+        described = [
+            Found(here / name, root, by)
+            for name in sorted(files)
+            if name.lower().endswith((".yaml", ".yml")) and (by := _reader_of("files", here / name, reader))
+        ]
+        taken = {part for one in described for part in _parts(one)}
+        as_files = [
+            name for name in folders if _has_known_suffix(name) and not _reader_of("folder", here / name, reader)
+        ]
+        led_out = [name for name in folders if (here / name).is_symlink() and not _is_below(here / name, root)]
+        folders[:] = sorted(name for name in folders if not (name.startswith(".") or name in as_files))
+        inside = [here / name for name in [*files, *as_files, *led_out] if not name.startswith(".")]
+        rest = [file for file in inside if file not in taken]
+        read = [file for file in rest if _has_known_suffix(file.name) or file.name in led_out]
+        found += described + [Found(file, root) for file in read]
+        passed_over += len(rest) - len(read)
+    return found, passed_over
+
+
+def _named(path: Path, root: Path | None) -> Found:
+    form = "folder" if path.is_dir() else "files"
+    return Found(path, root, _reader_of(form, path, None))
+
+
+def _reader_of(form: str, path: Path, named: str | None) -> str | None:
+    """The reader of that form that stands for the path as a whole."""
+    candidates = (reader for reader in READERS if reader.FORM == form and named in (None, reader.NAME))
+    return next((reader.NAME for reader in candidates if reader.recognises(path)), None)
+
+
+def _parts(found: Found) -> list[Path]:
+    return parts_of(found.path, reader_named(found.reader))
+
+
+def _is_below(path: Path, root: Path) -> bool:
+    return os.path.realpath(path).startswith(os.path.realpath(root) + os.sep)
 
 
 def _is_folder(path: str) -> bool:
     # A folder called session.nwb is a recording in a form that no reader knows, to be refused by its name.
-    return os.path.isdir(path) and not _has_known_suffix(path)
+    return os.path.isdir(path) and not (_has_known_suffix(path) and _is_no_recording(Path(path), None))
+
+
+def _is_no_recording(folder: Path, reader: str | None) -> bool:
+    return _reader_of("folder", folder, reader) is None
 
 
 def _has_known_suffix(path: str) -> bool:
     return Path(path).suffix.lower() in KNOWN_SUFFIXES
+
+
+def _plain_part(pattern: str) -> str:
+    """The folder that a glob begins with, before its first wildcard."""
+    while glob.has_magic(pattern):
+        pattern = os.path.dirname(pattern)
+    return pattern
 
 
 def _absolute(path: str, folder: Path) -> str:
@@ -134,10 +207,7 @@ def _name_of(given: str) -> str:
         path = Path(os.path.abspath(given))
         name = path.name if _is_folder(given) else path.stem
     else:
-        plain = given
-        while glob.has_magic(plain):
-            plain = os.path.dirname(plain)
-        name = os.path.basename(os.path.abspath(plain))
+        name = os.path.basename(os.path.abspath(_plain_part(given)))
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:80].strip("-") or "recordings"
 
 

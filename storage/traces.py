@@ -1,4 +1,4 @@
-"""Trace matrices to Parquet and back: one file per session and signal, row groups of one unit each.
+"""Traces to Parquet and back: one file per session and signal, row groups of one unit each.
 
 A row group holds up to FRAMES_PER_GROUP frames of one unit, so its statistics say which unit and frames it has, and
 a span touches only the groups that hold it. Without missing values the samples lie in the file as in the matrix and
@@ -8,7 +8,7 @@ are read straight into it; with them, the column is decoded by Arrow.
 import os
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from storage.tables import TRACES
 
 FRAMES_PER_GROUP = 1_048_576
+VALUES_PER_SPAN = 32_000_000
 _VALUES_PER_SHARE = 7_000_000
 _COLUMNS = ["unit_id", "frame", "value"]
 # Says of a file that each row group holds its values in one page; required and uncompressed, they then lie in the
@@ -50,23 +51,72 @@ class TraceMatrix:
                 f"values must be ({len(self.unit_id)}, n_frames) float32, got {self.values.shape} {self.values.dtype}"
             )
 
+    @property
+    def frame_count(self) -> int:
+        return self.values.shape[1]
+
+    def spans(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The first frame of each span and its values, here all of them at once."""
+        yield 0, self.values
+
+
+@dataclass(frozen=True)
+class TraceStream:
+    """One signal of all units of a session whose matrix may be larger than memory.
+
+    ``unit_id`` (n_units,) int64, each once; ``read(start, stop)`` gives frames start to stop as (n_units, stop - start)
+    float32, NaN where missing, and is called once for each span, in order, when the signal is written.
+    """
+
+    session_id: str
+    signal: str
+    unit_id: np.ndarray
+    frame_count: int
+    read: Callable[[int, int], np.ndarray]
+
+    def spans(self) -> Iterator[tuple[int, np.ndarray]]:
+        """The first frame of each span and its values (n_units, n_frames), a bounded number of them at a time."""
+        step = min(max(VALUES_PER_SPAN // max(len(self.unit_id), 1), 1), FRAMES_PER_GROUP)
+        for start in range(0, self.frame_count, step):
+            yield start, self.read(start, min(start + step, self.frame_count))
+
+
+Traces = TraceMatrix | TraceStream
+
 
 class NotDirect(Exception):
     """A file is not laid out one unit per row group; it has to be read through SQL."""
 
 
-def write_trace_file(matrix: TraceMatrix, data_folder: Path) -> Path:
-    """Write a matrix as a new file in its partition's folder, on disk (fsync) when this returns.
+def write_trace_file(traces: Traces, data_folder: Path) -> Path:
+    """Write a signal as a new file in its partition's folder, on disk (fsync) when this returns.
 
-    Nothing reads the file until the write path registers it. Raises ValueError when a unit stands twice.
+    Nothing reads the file until the write path registers it. Raises ValueError when a unit stands twice; whatever is
+    raised, no file stays behind.
     """
-    units, values = matrix.unit_id, matrix.values
+    units = traces.unit_id
     if len(np.unique(units)) != len(units):
-        raise ValueError(f"traces of {matrix.session_id}: each unit may stand once, got {units.tolist()}")
-    folder = data_folder / "recorded" / "traces" / f"session_id={matrix.session_id}" / f"signal={matrix.signal}"
+        raise ValueError(f"traces of {traces.session_id}: each unit may stand once, got {units.tolist()}")
+    folder = data_folder / "recorded" / "traces" / f"session_id={traces.session_id}" / f"signal={traces.signal}"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{uuid.uuid4().hex}.parquet"
-    complete = not any(np.isnan(trace).any() for trace in values)
+    try:
+        try:
+            _write_spans(traces, path, complete=True)
+        except _Incomplete:
+            _write_spans(traces, path, complete=False)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    fsync_folder(folder)
+    return path
+
+
+class _Incomplete(Exception):
+    """A value is missing in a signal that was being written as complete."""
+
+
+def _write_spans(traces: Traces, path: Path, *, complete: bool) -> None:
     fields = [TRACES.arrow_schema.field(n).with_nullable(n == "value" and not complete) for n in _COLUMNS]
     schema = pa.schema(fields, metadata=_ONE_PAGE)
     with (
@@ -81,14 +131,15 @@ def write_trace_file(matrix: TraceMatrix, data_folder: Path) -> Path:
             column_encoding={"unit_id": "DELTA_BINARY_PACKED", "frame": "DELTA_BINARY_PACKED", "value": "PLAIN"},
         ) as writer,
     ):
-        for row in np.argsort(units, kind="stable"):
-            for group in _groups(int(units[row]), values[row], schema):
-                writer.write_table(group, row_group_size=FRAMES_PER_GROUP)
+        for start, values in traces.spans():
+            if complete and any(np.isnan(trace).any() for trace in values):
+                raise _Incomplete
+            for row in np.argsort(traces.unit_id, kind="stable"):
+                for group in _groups(int(traces.unit_id[row]), start, values[row], schema):
+                    writer.write_table(group, row_group_size=FRAMES_PER_GROUP)
         writer.close()
         file.flush()
         os.fsync(file.fileno())
-    _fsync_folder(folder)
-    return path
 
 
 def read_trace_files(
@@ -198,9 +249,10 @@ def _row_groups(path: str) -> Iterator[_RowGroup]:
         yield _RowGroup(path, metadata, index, unit.min, frame.min, frame.max + 1, values_at)
 
 
-def _groups(unit_id: int, trace: np.ndarray, schema: pa.Schema) -> Iterator[pa.Table]:
-    for start in range(0, len(trace), FRAMES_PER_GROUP):
-        part = np.ascontiguousarray(trace[start : start + FRAMES_PER_GROUP], dtype=np.float32)
+def _groups(unit_id: int, first: int, trace: np.ndarray, schema: pa.Schema) -> Iterator[pa.Table]:
+    for at in range(0, len(trace), FRAMES_PER_GROUP):
+        part = np.ascontiguousarray(trace[at : at + FRAMES_PER_GROUP], dtype=np.float32)
+        start = first + at
         yield pa.table(
             [
                 pa.array(np.full(len(part), unit_id, np.int64)),
@@ -211,7 +263,8 @@ def _groups(unit_id: int, trace: np.ndarray, schema: pa.Schema) -> Iterator[pa.T
         )
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
+    """Put the names of the folder's files on disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -14,13 +15,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.declaration import Table
+from storage.row_files import RowBlocks, write_row_files
 from storage.settings import Settings
 from storage.tables import REJECTED, TABLES, TRACES
-from storage.traces import TraceMatrix, write_trace_file
+from storage.traces import Traces, write_trace_file
 from storage.turns import turn
 
 _CONFLICT_SIGNS = ("conflict", "retry count", "database is locked", "could not serialize", "deadlock", "duplicate key")
 _Delete = tuple[Table, tuple[tuple[str, str], ...]]
+
+
+@dataclass(frozen=True)
+class _File:
+    """A Parquet file that was written beside the catalog, to be registered as one session's rows of a table."""
+
+    table: Table
+    session_id: str
+    path: Path
 
 
 def replace_rows(
@@ -28,7 +39,8 @@ def replace_rows(
     settings: Settings,
     rows: Mapping[Table, pa.Table],
     *,
-    traces: Sequence[TraceMatrix] = (),
+    traces: Sequence[Traces] = (),
+    blocks: Sequence[RowBlocks] = (),
     forget_sessions: Iterable[str] = (),
     forget_rejected: Iterable[str] = (),
     message: str,
@@ -43,9 +55,9 @@ def replace_rows(
     """
     for table, new in rows.items():
         _refuse_undeclared(table, new)
-    files = [write_trace_file(matrix, settings.data_folder) for matrix in traces]
-    gone = sorted({*forget_sessions, *(matrix.session_id for matrix in traces)})
-    deletes: list[_Delete] = [(TRACES, (("session_id", matrix.session_id),)) for matrix in traces]
+    files = _written(traces, blocks, settings.data_folder)
+    gone = sorted({*forget_sessions, *(file.session_id for file in files)})
+    deletes: list[_Delete] = [(file.table, (("session_id", file.session_id),)) for file in files]
     deletes += [(REJECTED, (("source_uri", uri),)) for uri in forget_rejected]
     deletes += [(table, key) for table, new in rows.items() for key in _keys(table, new)]
     deletes = list(dict.fromkeys(deletes))
@@ -63,10 +75,25 @@ def replace_rows(
             time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))
 
 
+def _written(traces: Sequence[Traces], blocks: Sequence[RowBlocks], data_folder: Path) -> list[_File]:
+    """Every file, on disk; none of them when one can't be written."""
+    files: list[_File] = []
+    try:
+        for one in traces:
+            files.append(_File(TRACES, one.session_id, write_trace_file(one, data_folder)))
+        for big in blocks:
+            files += [_File(big.table, session, path) for session, path in write_row_files(big, data_folder).items()]
+    except BaseException:
+        for file in files:
+            file.path.unlink(missing_ok=True)
+        raise
+    return files
+
+
 def _commit(
     connection: duckdb.DuckDBPyConnection,
     rows: Mapping[Table, pa.Table],
-    files: Sequence[Path],
+    files: Sequence[_File],
     gone: Sequence[str],
     deletes: Sequence[_Delete],
     message: str,
@@ -75,13 +102,13 @@ def _commit(
     connection.execute("BEGIN")
     try:
         # Deletes first: a delete after an add takes the added rows away without an error.
-        for table, key in (*_deletes_of_sessions(connection, gone), *deletes):
+        for table, key in dict.fromkeys((*_deletes_of_sessions(connection, gone), *deletes)):
             condition = " AND ".join(f"{column} = ?" for column, _ in key)
             connection.execute(f"DELETE FROM {table.name} WHERE {condition}", [value for _, value in key])
-        for path in files:
+        for file in files:
             connection.execute(
                 "CALL ducklake_add_data_files('lake', ?, ?, schema => ?, hive_partitioning => true)",
-                [TRACES.short_name, str(path), TRACES.schema_name],
+                [file.table.short_name, str(file.path), file.table.schema_name],
             )
         for table, new in rows.items():
             if new.num_rows:
@@ -112,7 +139,7 @@ def _deletes_of_sessions(connection: duckdb.DuckDBPyConnection, gone: Sequence[s
 
 def _refuse_undeclared(table: Table, new: pa.Table) -> None:
     if table.road == "files":
-        raise ValueError(f"{table.name} is written as traces, not as rows")
+        raise ValueError(f"{table.name} is written as files, not as rows")
     if not new.schema.equals(table.arrow_schema):
         raise ValueError(f"rows for {table.name} don't have the declared schema; found {new.schema}")
     for column in table.columns:

@@ -1,5 +1,6 @@
 """One file into the lake: read it, refuse what is wrong with it, replace what it was before."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,8 @@ from prefect.cache_policies import NO_CACHE
 from storage.content_hash import content_sha256
 from storage.due import NewFile
 from storage.lake import Lake, open_lake
-from storage.readers.choose import read_recording, reader_for
+from storage.readers.choose import KNOWN_FORMATS, parts_of, read_recording, reader_named
+from storage.readers.parts import recording_sha256
 from storage.readers.recording import Recording, Refused
 from storage.settings import Settings
 from storage.tables import REJECTED
@@ -40,9 +42,12 @@ def ingest_file(file: NewFile) -> Ingested:
             found="bytes on which the reading library crashed",
             expected="an undamaged file; copy it again from where it was recorded",
         )
-        refused.content_sha256 = content_sha256(file.path)
-        if reader := reader_for(Path(file.path), file.reader):
-            refused.reader, refused.reader_version = reader.NAME, reader.VERSION
+        # Nothing opens it again to learn its reader: it would crash this process too.
+        reader = reader_named(file.reader) if file.reader else None
+        parts = parts_of(Path(file.path), reader, _about(file))
+        refused.content_sha256 = recording_sha256(Path(file.path), parts, _about(file), content_sha256)
+        refused.reader = reader.NAME if reader else None
+        refused.reader_version = reader.VERSION if reader else KNOWN_FORMATS
         with open_lake(settings) as lake:
             return _reject(lake, file, refused)
 
@@ -51,22 +56,28 @@ def read_into_lake(file: NewFile, settings: Settings) -> Ingested:
     """What `ingest_file` does, in the process that may crash."""
     with open_lake(settings) as lake:
         try:
-            recording = read_recording(file.path, file.project, file.reader)
+            recording = read_recording(file.path, file.project, file.reader, root=file.root, about=_about(file))
             _refuse_taken_ids(lake, recording)
+            before = lake.query(
+                "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
+            )
+            # What is streamed is read, and may yet be refused, before anything is replaced.
+            lake.replace(
+                recording.rows,
+                traces=recording.traces,
+                blocks=recording.blocks,
+                forget_sessions={*before["session_id"], *recording.session_ids},
+                forget_rejected=[recording.source_uri],
+                message=f"ingest {file.path}",
+                info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
+            )
         except Refused as refused:
             return _reject(lake, file, refused)
-        before = lake.query(
-            "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
-        )
-        lake.replace(
-            recording.rows,
-            traces=recording.traces,
-            forget_sessions={*before["session_id"], *recording.session_ids},
-            forget_rejected=[recording.source_uri],
-            message=f"ingest {file.path}",
-            info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
-        )
         return Ingested(file.path, session_ids=recording.session_ids)
+
+
+def _about(file: NewFile) -> dict | None:
+    return json.loads(file.about) if file.about else None
 
 
 def _reject(lake: Lake, file: NewFile, refused: Refused) -> Ingested:

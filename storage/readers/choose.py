@@ -1,94 +1,201 @@
 """Which reader reads a file; and reading it, whatever is wrong with it, to a Recording or to a Refused."""
 
 import csv
+import hashlib
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
 
 from storage.content_hash import content_sha256
-from storage.readers import nwb_ophys, visual_behavior_features
+from storage.readers import (
+    allen_visual_behavior,
+    course_snippets,
+    image_responses,
+    image_set,
+    nwb_ophys,
+    spike_trials,
+    suite2p,
+    tectum,
+    visual_behavior_features,
+    visual_behavior_trials,
+)
+from storage.readers.given import Given
+from storage.readers.parts import Unfit, recording_sha256, require_fit, state_of, uri_of
 from storage.readers.recording import Recording, Refused, checked
+from storage.row_files import RowBlocks
+from storage.traces import Traces, TraceStream
 
 
 class Reader(Protocol):
-    """A module of storage/readers: what it is called, what it knows, and how it reads a file."""
+    """A module of storage/readers: what it is called, what it knows, and how it reads a recording.
+
+    FORM says what stands for a recording: one ``file``; a ``folder``; or a file that names others, ``files``. Readers
+    of the last two have ``parts(path, about)``, the files that are read, of which the recording's hash is made.
+    SUFFIXES are those of files that are read or refused, never passed over, when they are found in a folder.
+    """
 
     NAME: str
     VERSION: int
     KNOWS: str
+    FORM: Literal["file", "folder", "files"]
+    SUFFIXES: tuple[str, ...]
 
     def recognises(self, path: Path) -> bool:
-        """Whether the file is of this reader's kind, whole or not. Raises OSError when it can't be opened."""
+        """Whether it is of this reader's kind, whole or not. Raises OSError when it can't be opened.
 
-    def read(self, path: Path, project: str, source_uri: str, content_sha256: str) -> Recording:
-        """The file's recording, not yet ``checked``. Raises Refused."""
+        Of a folder, or of a file that names others, it may look at names and text alone: it runs in the process
+        that looks for new recordings, which no damaged file may crash.
+        """
+
+    def read(self, given: Given) -> Recording:
+        """The recording, not yet ``checked``. Raises Refused."""
 
 
-READERS: tuple[Reader, ...] = (nwb_ophys, visual_behavior_features)
+# In order: the first that recognises a file reads it, so the particular come before the general.
+READERS: tuple[Reader, ...] = (
+    allen_visual_behavior,
+    course_snippets,
+    image_set,
+    visual_behavior_features,
+    visual_behavior_trials,
+    tectum,
+    image_responses,
+    spike_trials,
+    suite2p,
+    nwb_ophys,
+)
 
-# Suffixes that a lab would expect to be read: found in a folder, such a file is read or refused, never passed over.
-KNOWN_SUFFIXES = (".nwb", ".h5", ".hdf5", ".csv")
+KNOWN_SUFFIXES = tuple(sorted({suffix for reader in READERS for suffix in reader.SUFFIXES} | {".csv", ".h5", ".hdf5"}))
+# Changes whenever any reader does: a file that none knew is offered to them again.
+KNOWN_FORMATS = int(hashlib.sha256(repr([(r.NAME, r.VERSION) for r in READERS]).encode()).hexdigest()[:7], 16)
 _SHOWN_COLUMNS = 24
 
 
 def reader_for(path: Path, named: str | None = None) -> Reader | None:
-    """The reader of that name, or else the first that recognises the file; None where none does.
+    """The reader of that name, or else the first that recognises the path; None where none does.
 
     Raises ValueError for a name that no reader has, OSError when the file can't be opened.
     """
     if named is None:
-        return next((reader for reader in READERS if reader.recognises(path)), None)
+        folder = path.is_dir()
+        return next((r for r in READERS if (r.FORM == "folder") == folder and r.recognises(path)), None)
+    return reader_named(named)
+
+
+def reader_named(name: str) -> Reader:
+    """The reader of that name. Raises ValueError when there is none."""
     for reader in READERS:
-        if named == reader.NAME:
+        if name == reader.NAME:
             return reader
-    raise ValueError(f"no reader is called {named!r}; there are {', '.join(one.NAME for one in READERS)}")
+    raise ValueError(f"no reader is called {name!r}; there are {', '.join(one.NAME for one in READERS)}")
 
 
-def read_recording(path: str | os.PathLike[str], project: str, reader_name: str | None = None) -> Recording:
-    """The file's recording, all of it checked.
+def parts_of(path: Path, reader: Reader | None, about: Mapping[str, Any] | None = None) -> list[Path]:
+    """The files that are read for a recording, the path itself where it stands for itself. Raises OSError."""
+    if reader is None or reader.FORM == "file":
+        return [path]
+    return sorted(reader.parts(path, about))
 
-    Raises Refused and nothing else, whatever the file holds or the reader meets, with ``source_uri`` the absolute
-    path: one bad file never ends a night. The refusal carries the file's hash and its reader as far as they are known.
+
+def read_recording(
+    path: str | os.PathLike[str],
+    project: str,
+    reader_name: str | None = None,
+    *,
+    root: str | os.PathLike[str] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Recording:
+    """The recording that a file or folder holds, all of it checked.
+
+    ``root`` is the folder that it was found in: links out of it are refused. Raises Refused and nothing else, whatever
+    the file holds or the reader meets, with ``source_uri`` the absolute path: one bad file never ends a night; streams
+    of the recording raise it too. The refusal carries the file's hash and its reader as far as they are known.
     """
     path = Path(os.path.abspath(path))
-    # A name that is no UTF-8 could not be written to the lake.
-    uri = os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    uri = uri_of(path)
     sha256: str | None = None
     reader: Reader | None = None
     try:
-        before = _state(path)
-        sha256 = content_sha256(path)
+        if not path.is_dir():
+            require_fit([path], Path(root) if root else None)
         reader = reader_for(path, reader_name)
+        files = parts_of(path, reader, about)
+        require_fit(files, Path(root) if root else path if path.is_dir() else path.parent if len(files) > 1 else None)
+        before = state_of(files)
+        sha256 = recording_sha256(path, files, about, content_sha256)
         if reader is None:
             raise Refused(source_uri=uri, field="file", found=_unknown(path), expected=_what_is_known())
-        recording = checked(reader.read(path, project, uri, sha256))
-        if _state(path) != before:
-            found = "it changing while it was read"
-            raise Refused(source_uri=uri, field="file", found=found, expected="a finished file")
-        return recording
-    except Refused as refused:
-        refusal = refused
-    except OSError as error:
-        found = f"{type(error).__name__}: {error.strerror or error}"
-        refusal = Refused(source_uri=uri, field="file", found=found, expected="a file that can be read")
-        refusal.__cause__ = error
+        given = Given(path, project, uri, sha256, reader.NAME, reader.VERSION, about)
+        return _guarded(checked(reader.read(given)), files, before)
     except Exception as error:
-        found = f"{type(error).__name__}: {error}"
+        raise _refusal(error, uri, sha256, reader) from error
+
+
+def _refusal(error: Exception, uri: str, sha256: str | None, reader: Reader | None) -> Refused:
+    if isinstance(error, Refused):
+        refusal = error
+    elif isinstance(error, OSError):
+        found = str(error) if isinstance(error, Unfit) else f"{type(error).__name__}: {error.strerror or error}"
+        refusal = Refused(source_uri=uri, field="file", found=found, expected="a file that can be read")
+    else:
+        found = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         expected = "what the reader knows" if reader else "a reader's name"
         refusal = Refused(source_uri=uri, field="file", found=found, expected=expected)
-        refusal.__cause__ = error
     refusal.content_sha256 = sha256
-    if reader is not None:
-        refusal.reader, refusal.reader_version = reader.NAME, reader.VERSION
-    raise refusal
+    refusal.reader = reader.NAME if reader else None
+    refusal.reader_version = reader.VERSION if reader else KNOWN_FORMATS
+    return refusal
 
 
-def _state(path: Path) -> tuple[int, int, int]:
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ino
+def _guarded(recording: Recording, files: Sequence[Path], before: list[tuple[int, int, int]]) -> Recording:
+    """The recording, refused when a file changes before the last of its streams is read."""
+    uri, sha256, reader = recording.source_uri, recording.content_sha256, reader_named(recording.reader)
+
+    def require_unchanged() -> None:
+        if state_of(files) != before:
+            found = "it changing while it was read"
+            raise Refused(source_uri=uri, field="file", found=found, expected="a finished file")
+
+    def stream(trace: Traces) -> Traces:
+        def read(start: int, stop: int) -> np.ndarray:
+            try:
+                values = trace.read(start, stop)
+                if stop == trace.frame_count:
+                    require_unchanged()
+                return values
+            except Exception as error:
+                raise _refusal(error, uri, sha256, reader) from error
+
+        if not isinstance(trace, TraceStream):
+            return trace
+        return TraceStream(trace.session_id, trace.signal, trace.unit_id, trace.frame_count, read)
+
+    def blocks_of(rows: RowBlocks) -> RowBlocks:
+        def blocks() -> Iterator[pa.Table]:
+            try:
+                yield from rows.blocks()
+                require_unchanged()
+            except Exception as error:
+                raise _refusal(error, uri, sha256, reader) from error
+
+        return RowBlocks(rows.table, blocks)
+
+    require_unchanged()
+    return replace(
+        recording,
+        traces=tuple(stream(one) for one in recording.traces),
+        blocks=tuple(blocks_of(one) for one in recording.blocks),
+    )
 
 
 def _unknown(path: Path) -> str:
+    if path.is_dir():
+        return "no reader knows this folder"
     if path.stat().st_size == 0:
         return "no reader knows this file: it is empty"
     if path.suffix.lower() != ".csv":

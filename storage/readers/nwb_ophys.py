@@ -1,28 +1,27 @@
 """Reader of two-photon sessions in NWB: dF/F per ROI, stimulus presentations, subject and imaging plane."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from storage.declaration import SESSION_ID_PATTERN, Table
+from storage.declaration import SESSION_ID_PATTERN
+from storage.readers.given import Given, frame_rows, median_rate_hz
 from storage.readers.nwb_presentations import events_and_exposure
-from storage.readers.recording import Recording, Refused, TraceMatrix, require_increasing, require_session_id
-from storage.tables import EVENTS, FRAMES, SESSIONS, UNITS
+from storage.readers.recording import Recording, Refusal, Refused, require_increasing, require_session_id
+from storage.tables import EVENTS, FRAMES
+from storage.traces import TraceMatrix
 
 NAME = "nwb_ophys"
 VERSION = 1
 KNOWS = "NWB optical physiology: HDF5 with dF/F in a DfOverF container"
+FORM = "file"
+SUFFIXES = (".nwb",)
 
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _DRIVER = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*-Cre(?![A-Za-z0-9])")
-
-Refusal = Callable[..., Refused]
 
 
 def recognises(path: Path) -> bool:
@@ -36,31 +35,31 @@ def recognises(path: Path) -> bool:
         return file.read(len(_HDF5_SIGNATURE)) == _HDF5_SIGNATURE
 
 
-def read(path: Path, project: str, source_uri: str, content_sha256: str) -> Recording:
+def read(given: Given) -> Recording:
     """One session: its units, frame times (s), dF/F (fraction, NaN where missing) and stimulus presentations.
 
     Raises Refused when the file can't be read to its end by pynwb, or what it says can't be told for certain.
     """
-    refused: Refusal = partial(Refused, source_uri=source_uri)
-    require_session_id(project, "project", source_uri)
-    if path.stat().st_size == 0:
-        raise refused(field="file", found="an empty file", expected="HDF5")
+    require_session_id(given.project, "project", given.source_uri)
+    if given.path.stat().st_size == 0:
+        raise given.refused(field="file", found="an empty file", expected="HDF5")
     import h5py
     from pynwb import NWBHDF5IO
 
     try:
         # The file is opened here, not by pynwb, which leaves it open when it fails half-way.
-        with h5py.File(path, "r") as file, NWBHDF5IO(file=file, mode="r", load_namespaces=True) as io:
-            return _recording(io.read(), project, source_uri, content_sha256, refused)
+        with h5py.File(given.path, "r") as file, NWBHDF5IO(file=file, mode="r", load_namespaces=True) as io:
+            return _recording(io.read(), given)
     except Refused:
         raise
     except Exception as error:
         found = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        raise refused(field="file", found=found, expected="a whole HDF5 file that pynwb reads") from error
+        raise given.refused(field="file", found=found, expected="a whole HDF5 file that pynwb reads") from error
 
 
-def _recording(nwbfile: Any, project: str, source_uri: str, content_sha256: str, refused: Refusal) -> Recording:
-    session_id = _session_id(nwbfile, project, source_uri, refused)
+def _recording(nwbfile: Any, given: Given) -> Recording:
+    refused, source_uri = given.refused, given.source_uri
+    session_id = _session_id(nwbfile, given.project, source_uri, refused)
     where, series = _dff_series(nwbfile, refused)
     values = _dff(series, where, refused)
     time_s = _frame_times(series, values.shape[1], where, source_uri, refused)
@@ -68,37 +67,25 @@ def _recording(nwbfile: Any, project: str, source_uri: str, content_sha256: str,
     events, exposure_level = events_and_exposure(nwbfile.intervals, session_id, refused)
     subject, plane, segmentation = nwbfile.subject, series.rois.table.imaging_plane, series.rois.table
     x_px, y_px, area_px = _roi_shapes(segmentation, regions)
-    session = {
-        "session_id": session_id,
-        "project": project,
-        "subject_id": subject.subject_id,
-        "cre_line": _cre_line(subject.genotype),
-        "genotype": subject.genotype or None,
-        "sex": subject.sex or None,
-        "exposure_level": exposure_level,
-        "indicator": plane.indicator or None,
-        "location": plane.location or None,
-        "started_at": _started_at(nwbfile, refused),
-        "simulated": "simulated" in list(nwbfile.keywords if nwbfile.keywords is not None else ()),
-        "unit_count": len(unit_id),
-        "frame_count": len(time_s),
-        "rate_hz": float(1 / np.median(np.diff(time_s))) if len(time_s) > 1 else None,
-        "source_uri": source_uri,
-        "content_sha256": content_sha256,
-        "reader": NAME,
-        "reader_version": VERSION,
-    }
+    session = given.session(
+        session_id,
+        subject_id=subject.subject_id,
+        cre_line=_cre_line(subject.genotype),
+        genotype=subject.genotype or None,
+        sex=subject.sex or None,
+        exposure_level=exposure_level,
+        indicator=plane.indicator or None,
+        location=plane.location or None,
+        started_at=_started_at(nwbfile, refused),
+        simulated="simulated" in list(nwbfile.keywords if nwbfile.keywords is not None else ()),
+        unit_count=len(unit_id),
+        frame_count=len(time_s),
+        rate_hz=median_rate_hz(time_s),
+    )
     units = {"session_id": [session_id] * len(unit_id), "unit_id": unit_id}
-    rows: dict[Table, pa.Table] = {
-        SESSIONS: SESSIONS.rows([session]),
-        UNITS: UNITS.rows(units | {"x_px": x_px, "y_px": y_px, "area_px": area_px}),
-        FRAMES: FRAMES.rows(
-            {"session_id": [session_id] * len(time_s), "frame": np.arange(len(time_s)), "time_s": time_s}
-        ),
-        EVENTS: EVENTS.rows(events),
-    }
-    traces = (TraceMatrix(session_id, "dff", unit_id, values),)
-    return Recording(source_uri, content_sha256, NAME, VERSION, rows, traces)
+    units |= {"x_px": x_px, "y_px": y_px, "area_px": area_px}
+    rows = {FRAMES: frame_rows(session_id, time_s), EVENTS: events}
+    return given.recording([session], units, rows, [TraceMatrix(session_id, "dff", unit_id, values)])
 
 
 def _session_id(nwbfile: Any, project: str, source_uri: str, refused: Refusal) -> str:

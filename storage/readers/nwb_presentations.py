@@ -1,17 +1,17 @@
 """Stimulus presentations of an NWB file, as rows of recorded.events."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from storage.readers.recording import Refused
+from storage.readers.recording import Refusal
 
 _NEEDED = ("image_name", "omitted")
 
 
 def events_and_exposure(
-    intervals: Mapping[str, Any] | None, session_id: str, refused: Callable[..., Refused]
+    intervals: Mapping[str, Any] | None, session_id: str, refused: Refusal
 ) -> tuple[dict[str, list], str | None]:
     """Columns of recorded.events, and the exposure level where all presentations agree on one.
 
@@ -61,7 +61,7 @@ def _rows(
     }
 
 
-def _seconds(table: Any, column: str, where: str, refused: Callable[..., Refused]) -> np.ndarray:
+def _seconds(table: Any, column: str, where: str, refused: Refusal) -> np.ndarray:
     time_s = np.asarray(table[column][:], dtype=np.float64)
     if (bad := np.flatnonzero(~np.isfinite(time_s))).size:
         found = f"{time_s[bad[0]]} at row {bad[0]} ({bad.size} of {time_s.size} rows)"
@@ -69,7 +69,7 @@ def _seconds(table: Any, column: str, where: str, refused: Callable[..., Refused
     return time_s
 
 
-def _flags(table: Any, column: str, where: str, refused: Callable[..., Refused]) -> list[bool | None]:
+def _flags(table: Any, column: str, where: str, refused: Refusal) -> list[bool | None]:
     """The column as true or false, None where it is NaN."""
     values = np.asarray(table[column][:])
     numbers = values.astype(np.float64) if values.dtype.kind in "biuf" else np.full(len(values), 2.0)

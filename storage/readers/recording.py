@@ -1,7 +1,7 @@
 """What every reader gives back, and what must hold of it before any of it may enter the lake."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,9 @@ import polars as pl
 import pyarrow as pa
 
 from storage.declaration import SESSION_ID_PATTERN, Column, Table
-from storage.tables import EVENTS, FRAMES, SESSIONS, TRACES, UNITS
-from storage.traces import TraceMatrix
+from storage.row_files import RowBlocks
+from storage.tables import EVENTS, FRAMES, SESSIONS, TABLE_BY_NAME, TRACES, TRIALS, UNITS
+from storage.traces import TraceMatrix, Traces, TraceStream
 
 
 class Refused(Exception):
@@ -40,11 +41,16 @@ def _refused_again(source_uri: str, field: str, found: str, expected: str) -> Re
     return Refused(source_uri=source_uri, field=field, found=found, expected=expected)
 
 
+Refusal = Callable[..., Refused]
+"""``refused(field=..., found=..., expected=...)``: the exception to raise, which knows its file already."""
+
+
 @dataclass(frozen=True)
 class Recording:
-    """All that one file holds, as rows of declared tables and as trace matrices.
+    """All that one file or folder holds, as rows of declared tables, as traces, and as blocks of rows.
 
-    ``rows`` always has SESSIONS and UNITS; each value was built by ``Table.rows``.
+    ``rows`` always has SESSIONS and UNITS; each value was built by ``Table.rows``. What may be larger than memory
+    comes as ``TraceStream`` or ``RowBlocks``, and is read when it is written: it may raise Refused then.
     """
 
     source_uri: str
@@ -52,7 +58,8 @@ class Recording:
     reader: str
     reader_version: int
     rows: Mapping[Table, pa.Table]
-    traces: tuple[TraceMatrix, ...] = ()
+    traces: tuple[Traces, ...] = ()
+    blocks: tuple[RowBlocks, ...] = ()
 
     @property
     def session_ids(self) -> tuple[str, ...]:
@@ -63,7 +70,8 @@ def checked(recording: Recording) -> Recording:
     """The same recording, once everything that the lake relies on has been seen to hold.
 
     Raises Refused when it does not: session ids, keys, unknown sessions and cells, the range of values, frame times
-    that do not increase, events out of order, traces whose cells or frames are not those of their session.
+    that do not increase, events out of order, traces whose cells or frames are not those of their session. Streams
+    and blocks are checked as they are read.
     """
     uri = recording.source_uri
     frames = {table: pl.DataFrame(pl.from_arrow(rows)) for table, rows in recording.rows.items()}
@@ -72,19 +80,21 @@ def checked(recording: Recording) -> Recording:
     for session_id in recording.session_ids:
         require_session_id(session_id, "session_id", uri)
     for table, frame in frames.items():
-        for column in table.columns:
-            _require_range(frame, table, column, uri)
+        _require_declared(table, frame, frames, uri)
         _require_unique(frame, table.key, table.name, uri)
-        _require_known(frame, frames[SESSIONS], ("session_id",), table.name, "session", uri)
-        _require_known(frame, frames[UNITS], ("session_id", "unit_id"), table.name, "cell", uri)
     if FRAMES in frames:
         for (session_id,), group in frames[FRAMES].sort("frame").group_by(["session_id"], maintain_order=True):
             _require_numbered(group["frame"], FRAMES.name, str(session_id), uri)
             require_increasing(group["time_s"].to_numpy(), f"{FRAMES.name} time_s of {session_id}", uri)
+    for table, first, last in ((EVENTS, "onset_s", "offset_s"), (TRIALS, "start_s", "stop_s")):
+        if table in frames:
+            _require_forward(table, first, last, frames[table], uri)
     if EVENTS in frames:
-        _require_ordered_events(frames[EVENTS].sort("session_id", "event_id"), uri)
+        timed = frames[FRAMES]["session_id"].unique() if FRAMES in frames else pl.Series([], dtype=pl.String)
+        _require_ordered_events(frames[EVENTS].sort("session_id", "event_id"), timed, uri)
     _require_traces_fit(recording.traces, frames, uri)
-    return recording
+    traces = tuple(_checked_traces(one, uri) for one in recording.traces)
+    return replace(recording, traces=traces, blocks=tuple(_checked_blocks(b, frames, uri) for b in recording.blocks))
 
 
 def require_session_id(session_id: str, field: str, source_uri: str) -> str:
@@ -108,6 +118,18 @@ def require_increasing(time_s: np.ndarray, field: str, source_uri: str) -> np.nd
         found = f"{how} at frame {frame} ({after!r} s after {before!r} s)"
         raise Refused(source_uri=source_uri, field=field, found=found, expected=expected)
     return time_s
+
+
+def _require_declared(table: Table, frame: pl.DataFrame, frames: Mapping[Table, pl.DataFrame], uri: str) -> None:
+    for column in table.columns:
+        _require_range(frame, table, column, uri)
+    _require_known(frame, frames[SESSIONS], ("session_id",), table.name, "session", uri)
+    _require_known(frame, frames[UNITS], ("session_id", "unit_id"), table.name, "cell", uri)
+    for name, columns in table.parents.items():
+        parent = TABLE_BY_NAME[name]
+        if parent in (EVENTS, FRAMES):
+            known = frames.get(parent, pl.DataFrame(parent.arrow_schema.empty_table()))
+            _require_known(frame, known, columns, table.name, parent.short_name.removesuffix("s"), uri)
 
 
 def _require_range(frame: pl.DataFrame, table: Table, column: Column, uri: str) -> None:
@@ -142,9 +164,10 @@ def _require_known(
 ) -> None:
     if not set(on) <= set(frame.columns):
         return
-    unknown = frame.join(known, on=on, how="anti")
+    unknown = frame.select(on).unique().join(known, on=on, how="anti")
     if len(unknown):
-        found = f"unknown {what} {_key(unknown, on)} ({len(unknown)} of {len(frame)} rows)"
+        rows = frame.join(unknown, on=on, how="semi")
+        found = f"unknown {what} {_key(rows, on)} ({len(rows)} of {len(frame)} rows)"
         raise Refused(source_uri=uri, field=name, found=found, expected=f"a {what} that the recording declares")
 
 
@@ -154,12 +177,20 @@ def _require_numbered(frame: pl.Series, name: str, session_id: str, uri: str) ->
         raise Refused(source_uri=uri, field=f"{name} frame", found=found, expected="every number from 0, once")
 
 
-def _require_ordered_events(events: pl.DataFrame, uri: str) -> None:
-    backwards = events.filter(pl.col("offset_s") < pl.col("onset_s"))
+def _require_forward(table: Table, first: str, last: str, frame: pl.DataFrame, uri: str) -> None:
+    backwards = frame.filter(pl.col(last) < pl.col(first))
     if len(backwards):
-        session_id, event_id, onset, offset = backwards.select("session_id", "event_id", "onset_s", "offset_s").row(0)
-        found = f"event {event_id} of {session_id} ending at {offset!r} s, begun at {onset!r} s"
-        raise Refused(source_uri=uri, field=f"{EVENTS.name} offset_s", found=found, expected="offset_s >= onset_s")
+        number, what = table.key[-1], table.short_name.removesuffix("s")
+        session_id, row, begun, ended = backwards.select("session_id", number, first, last).row(0)
+        found = f"{what} {row} of {session_id} ending at {ended!r} s, begun at {begun!r} s"
+        raise Refused(source_uri=uri, field=f"{table.name} {last}", found=found, expected=f"{last} >= {first}")
+
+
+def _require_ordered_events(events: pl.DataFrame, timed: pl.Series, uri: str) -> None:
+    lost = events.filter(pl.col("onset_s").is_null(), pl.col("session_id").is_in(timed.to_list()))
+    if len(lost):
+        found = f"nothing for {_key(lost, EVENTS.key)} ({len(lost)} of {len(events)} rows)"
+        raise Refused(source_uri=uri, field=f"{EVENTS.name} onset_s", found=found, expected="a time in seconds")
     earlier = events.with_columns(before=pl.col("onset_s").shift(1).over("session_id"))
     earlier = earlier.filter(pl.col("onset_s") < pl.col("before"))
     if len(earlier):
@@ -168,7 +199,7 @@ def _require_ordered_events(events: pl.DataFrame, uri: str) -> None:
         raise Refused(source_uri=uri, field=f"{EVENTS.name} onset_s", found=found, expected="events in order of onset")
 
 
-def _require_traces_fit(traces: tuple[TraceMatrix, ...], frames: Mapping[Table, pl.DataFrame], uri: str) -> None:
+def _require_traces_fit(traces: tuple[Traces, ...], frames: Mapping[Table, pl.DataFrame], uri: str) -> None:
     signals = next(column.one_of for column in TRACES.columns if column.name == "signal") or ()
     seen: set[tuple[str, str]] = set()
     for trace in traces:
@@ -182,13 +213,68 @@ def _require_traces_fit(traces: tuple[TraceMatrix, ...], frames: Mapping[Table, 
         _require_known(cells, frames[SESSIONS], ("session_id",), field, "session", uri)
         _require_known(cells, frames[UNITS], ("session_id", "unit_id"), field, "cell", uri)
         timed = frames[FRAMES].filter(pl.col("session_id") == trace.session_id).height if FRAMES in frames else 0
-        if trace.values.shape[1] != timed:
-            found = f"{trace.values.shape[1]} frames of values, {timed} frame times"
+        if trace.frame_count != timed:
+            found = f"{trace.frame_count} frames of values, {timed} frame times"
             raise Refused(source_uri=uri, field=field, found=found, expected="as many times as values")
-        if (infinite := np.argwhere(np.isinf(trace.values))).size:
-            unit, frame = infinite[0]
-            found = f"{trace.values[unit, frame]} in cell {trace.unit_id[unit]} at frame {frame}"
-            raise Refused(source_uri=uri, field=field, found=found, expected="finite dF/F, NaN where missing")
+
+
+def _checked_traces(trace: Traces, uri: str) -> Traces:
+    """The same, once its values are seen to be finite or missing; of a stream, as they are read."""
+
+    def finite(start: int, values: np.ndarray) -> np.ndarray:
+        for unit, signal in enumerate(values):
+            if not (infinite := np.isinf(signal)).any():
+                continue
+            frame = int(np.argmax(infinite))
+            raise Refused(
+                source_uri=uri,
+                field=f"{trace.signal} of {trace.session_id}",
+                found=f"{values[unit, frame]} in cell {trace.unit_id[unit]} at frame {start + frame}",
+                expected="finite values, NaN where missing",
+            )
+        return values
+
+    if isinstance(trace, TraceMatrix):
+        finite(0, trace.values)
+        return trace
+    return TraceStream(
+        trace.session_id,
+        trace.signal,
+        trace.unit_id,
+        trace.frame_count,
+        lambda start, stop: finite(start, trace.read(start, stop)),
+    )
+
+
+def _checked_blocks(rows: RowBlocks, frames: Mapping[Table, pl.DataFrame], uri: str) -> RowBlocks:
+    """The same, each block checked as it is read: values, parents, and rows numbered without a gap."""
+    table = rows.table
+    *group, number = table.key
+
+    def blocks() -> Iterator[pa.Table]:
+        begun: set[tuple] = set()
+        last = pl.DataFrame(pl.from_arrow(table.arrow_schema.empty_table())).select(table.key)
+        for block in rows.blocks():
+            frame = pl.DataFrame(pl.from_arrow(block))
+            _require_declared(table, frame, frames, uri)
+            numbered = pl.concat([last, frame.select(table.key)])
+            another = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in group)
+            due = pl.when(another).then(0).otherwise(pl.col(number).shift(1) + 1)
+            seen = numbered.with_columns(another=another, due=due)[len(last) :]
+            wrong = seen.filter(pl.col(number) != pl.col("due"))
+            starts = seen.filter("another").select(group)
+            again = list(starts.filter(starts.is_duplicated()).iter_rows())
+            again += [key for key in starts.iter_rows() if key in begun]
+            if len(wrong) or again:
+                row = _key(wrong, table.key) if len(wrong) else f"{', '.join(map(str, again[0]))} again"
+                raise Refused(
+                    source_uri=uri, field=table.name, found=f"row {row}", expected=f"{number} 0, 1, 2 ... in each group"
+                )
+            begun.update(starts.iter_rows())
+            last = numbered.tail(1)
+            yield block
+
+    return RowBlocks(table, blocks)
 
 
 def _key(frame: pl.DataFrame, key: tuple[str, ...]) -> str:

@@ -2,20 +2,20 @@
 
 import csv
 import io
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import polars as pl
-import pyarrow as pa
 
-from storage.declaration import Table
-from storage.readers.recording import Recording, Refused, require_session_id
-from storage.tables import RESPONSE_FEATURES, SESSIONS, UNITS
+from storage.readers.given import Given
+from storage.readers.recording import Recording, Refusal, require_session_id
+from storage.tables import RESPONSE_FEATURES
 
 NAME = "visual_behavior_features"
 VERSION = 1
 KNOWS = "the response-feature table of Allen Visual Behavior 2P: CSV"
+FORM = "file"
+SUFFIXES = (".csv",)
 
 _LABELS = ("cell_specimen_id", "cre_line", "omitted", "exposure_level", "mouse_id")
 _FEATURES = {  # of the file: of derived.response_features
@@ -39,8 +39,6 @@ _FEATURES = {  # of the file: of derived.response_features
 _COLUMNS = (*_LABELS, *_FEATURES)
 _LONGEST_HEADER_BYTES = 1 << 16
 
-Refusal = Callable[..., Refused]
-
 
 def recognises(path: Path) -> bool:
     """Whether its first line names at least half of the table's columns. Raises OSError when it can't be opened."""
@@ -50,20 +48,19 @@ def recognises(path: Path) -> bool:
     return len(set(names) & set(_COLUMNS)) * 2 >= len(_COLUMNS)
 
 
-def read(path: Path, project: str, source_uri: str, content_sha256: str) -> Recording:
+def read(given: Given) -> Recording:
     """One session per mouse and exposure level, with its cells and the features of their responses.
 
     The file has no session ids: they are ``<project>-<mouse_id>-<exposure_level>``. Columns it has beyond those of
     the published table are not read. Raises Refused, with the line in the file, when a row is not as published.
     """
-    refused: Refusal = partial(Refused, source_uri=source_uri)
-    require_session_id(project, "project", source_uri)
-    table = _parsed(_lines(path, refused), refused)
+    require_session_id(given.project, "project", given.source_uri)
+    table = _parsed(_lines(given.path, given.refused), given.refused)
     table = table.with_columns(
-        session_id=pl.concat_str(pl.lit(project), "mouse_id", "exposure_level", separator="-"),
+        session_id=pl.concat_str(pl.lit(given.project), "mouse_id", "exposure_level", separator="-"),
         unit_id="cell_specimen_id",
         condition=pl.when(pl.col("omitted") == "True").then(pl.lit("omitted")).otherwise(pl.lit("presented")),
-        study_id=pl.lit(f"source:{content_sha256}"),
+        study_id=pl.lit(given.study_id),
     )
     units = table.select("session_id", "unit_id").unique(maintain_order=True)
     sessions = table.group_by("session_id", maintain_order=True).agg(
@@ -72,21 +69,11 @@ def read(path: Path, project: str, source_uri: str, content_sha256: str) -> Reco
         pl.col("exposure_level").first(),
         pl.col("unit_id").n_unique().alias("unit_count"),
     )
-    known = {
-        "project": project,
-        "simulated": False,
-        "source_uri": source_uri,
-        "content_sha256": content_sha256,
-        "reader": NAME,
-        "reader_version": VERSION,
-    }
-    sessions = sessions.with_columns(pl.lit(value).alias(name) for name, value in known.items())
-    rows: dict[Table, pa.Table] = {
-        SESSIONS: SESSIONS.rows(_with_nulls(sessions, SESSIONS)),
-        UNITS: UNITS.rows(_with_nulls(units, UNITS)),
-        RESPONSE_FEATURES: RESPONSE_FEATURES.rows(table.rename(_FEATURES).select(RESPONSE_FEATURES.column_names)),
-    }
-    return Recording(source_uri, content_sha256, NAME, VERSION, rows)
+    return given.recording(
+        [given.session(**row) for row in sessions.iter_rows(named=True)],
+        units,
+        {RESPONSE_FEATURES: table.rename(_FEATURES).select(RESPONSE_FEATURES.column_names)},
+    )
 
 
 def _lines(path: Path, refused: Refusal) -> pl.DataFrame:
@@ -160,8 +147,3 @@ def _refuse_second(table: pl.DataFrame, of: str, name: str, expected: str, refus
     if len(other):
         found = f"{of} {other[of][0]} with {other['first'][0]} and, on line {other['line'][0]}, {other[name][0]}"
         raise refused(field=name, found=found, expected=expected)
-
-
-def _with_nulls(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
-    absent = [column.name for column in table.columns if column.nullable and column.name not in frame.columns]
-    return frame.with_columns(pl.lit(None).alias(name) for name in absent)

@@ -41,7 +41,7 @@ ANSWERS: dict[str, tuple[dict, dict]] = {
     "session_frames": ({"session_id": "lab-a"}, {"time_s": [0.0, 0.5, 1.0]}),
     "session_inputs": (
         {},
-        {"session_id": ["lab-a", "lab-b"], "has_traces": [True, True],
+        {"session_id": ["lab-a", "lab-b"], "has_omissions": [True, True],
          "feature_studies": [["responses-lab-a"], ["responses-lab-b"]]},
     ),
     "session_onsets": ({"session_id": "lab-b"}, {"onset_s": [0.0, 0.75], "condition": ["presented", "omitted"]}),

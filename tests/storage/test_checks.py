@@ -20,6 +20,42 @@ DECLARED = [check for check in all_checks() if check.name not in sql.names("chec
 
 # How to break each written rule, and the row that must come back.
 PLANTED = {
+    "attributes_are_not_json": (
+        ["UPDATE recorded.trials SET attributes = '{go: true' WHERE session_id = 'lab-b' AND trial_id = 1"],
+        {"in_table": "trials", "session_id": "lab-b", "number": 1},
+    ),
+    "events_lack_an_onset": (
+        ["UPDATE recorded.events SET onset_s = NULL WHERE session_id = 'lab-a' AND event_id = 0"],
+        {"session_id": "lab-a", "event_id": 0},
+    ),
+    "images_lack_pixels": (
+        ["UPDATE recorded.images SET width_px = 3 WHERE session_id = 'lab-a'"],
+        {"session_id": "lab-a", "byte_count": 2},
+    ),
+    "signals_differ": (
+        ["UPDATE recorded.sessions SET signals = 'dff,events' WHERE session_id = 'lab-a'"],
+        {"session_id": "lab-a", "signals": "dff,events", "found": "dff"},
+    ),
+    "signals_are_cut": (
+        ["DELETE FROM recorded.behavior_signals WHERE session_id = 'lab-a' AND sample = 0"],
+        {"session_id": "lab-a", "row_count": 1},
+    ),
+    "snippets_are_cut": (
+        ["DELETE FROM recorded.snippets WHERE session_id = 'lab-a' AND unit_id = 2 AND event_id = 1 AND sample = 0"],
+        {"session_id": "lab-a", "unit_id": 2, "event_id": 1, "row_count": 1},
+    ),
+    "spikes_are_missing": (
+        ["DELETE FROM recorded.spikes WHERE session_id = 'lab-b' AND unit_id = 1 AND spike = 0"],
+        {"session_id": "lab-b", "unit_id": 1, "row_count": 1},
+    ),
+    "spikes_run_backwards": (
+        ["UPDATE recorded.spikes SET time_s = -1 WHERE session_id = 'lab-b' AND unit_id = 1 AND spike = 1"],
+        {"session_id": "lab-b", "unit_id": 1, "spike": 1},
+    ),
+    "trials_end_before_they_begin": (
+        ["UPDATE recorded.trials SET stop_s = -1 WHERE session_id = 'lab-a' AND trial_id = 0"],
+        {"session_id": "lab-a", "trial_id": 0},
+    ),
     "content_is_in_twice": (
         ["UPDATE recorded.sessions SET content_sha256 = 'lab-a' WHERE session_id = 'lab-b'"],
         {"content_sha256": "lab-a"},
@@ -137,7 +173,8 @@ def plant(lake: Lake, check: Check) -> dict:
         insert(lake, table.name, {})
         return {"row_count": 2}
     if kind in table.parents:
-        lost = {table.parents[kind][-1]: -7 if table.parents[kind][-1] == "unit_id" else "lost"}
+        child = next(column for column in table.columns if column.name == table.parents[kind][-1])
+        lost = {child.name: "lost" if child.type == "text" else -7}
         insert(lake, table.name, lost)
         return lost
     column = next(c for c in table.columns if c.name == where.split(".")[2])

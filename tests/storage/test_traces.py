@@ -10,7 +10,7 @@ import pytest
 
 import storage.traces
 from storage.lake import Lake, open_lake
-from storage.traces import NotDirect, TraceMatrix, read_trace_files, write_trace_file
+from storage.traces import NotDirect, TraceMatrix, TraceStream, read_trace_files, write_trace_file
 
 UNITS = [17, 3, 1_000_000_007, 5]
 
@@ -202,3 +202,44 @@ def test_a_matrix_without_values_is_no_traces(lake: Lake, values: np.ndarray) ->
     _write(lake, TraceMatrix("a", "dff", np.arange(len(values)), values))
     with pytest.raises(KeyError, match="no 'dff' traces"):
         lake.traces("a")
+
+
+# Signals that are streamed.
+
+
+def _stream(matrix: TraceMatrix, spans: list[tuple[int, int]]) -> TraceStream:
+    """The matrix as a stream that notes which spans were read."""
+
+    def read(start: int, stop: int) -> np.ndarray:
+        spans.append((start, stop))
+        return matrix.values[:, start:stop]
+
+    return TraceStream(matrix.session_id, matrix.signal, matrix.unit_id, matrix.frame_count, read)
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_stream_is_read_in_spans_and_comes_back_whole(
+    lake: Lake, matrix: TraceMatrix, complete: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage.traces, "VALUES_PER_SPAN", 4 * 20)
+    if complete:
+        matrix = TraceMatrix("lab-007", "dff", matrix.unit_id, np.nan_to_num(matrix.values))
+    spans: list[tuple[int, int]] = []
+    lake.replace({}, traces=[_stream(matrix, spans)], message="stream")
+    np.testing.assert_array_equal(_same_by_both_roads(lake), matrix.values[np.argsort(UNITS)])
+    np.testing.assert_array_equal(_same_by_both_roads(lake, frames=slice(15, 45), units=[3, 5]).shape, (2, 30))
+    # With a value missing the signal is begun again, since its file says whether any is.
+    assert spans[-3:] == [(0, 20), (20, 40), (40, 50)]
+    assert (len(spans) > 3) != complete
+
+
+def test_a_stream_that_fails_leaves_no_file(lake: Lake, matrix: TraceMatrix) -> None:
+    def read(start: int, stop: int) -> np.ndarray:
+        raise OSError("the disk went away")
+
+    before = lake.snapshot_id
+    streams = [matrix, TraceStream("lab-008", "dff", matrix.unit_id, 50, read)]
+    with pytest.raises(OSError, match="went away"):
+        lake.replace({}, traces=streams, message="stream")
+    assert lake.snapshot_id == before
+    assert list(lake.settings.data_folder.rglob("*.parquet")) == []

@@ -7,6 +7,7 @@ import numpy as np
 from models.response_features import FEATURES
 from storage import tables as t
 from storage.lake import Lake
+from storage.row_files import RowBlocks
 from storage.traces import TraceMatrix
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -50,7 +51,35 @@ def fill(lake: Lake) -> None:
             for session in sessions
             for frame, time_s in enumerate(FRAME_S)
         ],
+        t.FRAME_LABELS: [
+            {"session_id": session, "frame": frame, "label": frame % 2, "label_name": ("none", "contralateral")[frame % 2]}
+            for session in sessions
+            for frame in range(len(FRAME_S))
+        ],
         t.EVENTS: [event for session in sessions for event in _events(session)],
+        t.TRIALS: [
+            {"session_id": session, "trial_id": trial, "start_s": trial * 0.5, "stop_s": trial * 0.5 + 0.4}
+            | {"outcome": ("hit", "miss")[trial], "attributes": '{"go": true}'}
+            for session in sessions
+            for trial in range(2)
+        ],
+        t.IMAGES: [
+            {"session_id": session, "kind": "stimulus", "image_name": "im061", "image_index": 0, "height_px": 1}
+            | {"width_px": 2, "channel_count": 1, "pixel_type": "uint8", "pixels": b"\x00\xff"}
+            for session in sessions
+        ],
+        t.EVENT_RESPONSES: [
+            {"study_id": f"responses-{session}", "session_id": session, "unit_id": unit, "event_id": event}
+            | {"mean_dff": 0.1, "baseline_dff": 0.0}
+            for session, unit in pairs
+            for event in range(2)
+        ],
+        t.SPIKE_COUNTS: [
+            {"study_id": f"responses-{session}", "session_id": session, "unit_id": unit, "event_id": event}
+            | {"start_s": 0.0, "stop_s": 0.1, "width_s": 0.1, "spike_count": unit + event}
+            for session, unit in pairs
+            for event in range(2)
+        ],
         t.REJECTED: [
             {"source_uri": "/lab/c.nwb", "content_sha256": "cc", "reader": "nwb_ophys", "reader_version": 1}
             | {"field": "file", "found": "nothing", "expected": "HDF5", "rejected_at": NOW}
@@ -85,7 +114,28 @@ def fill(lake: Lake) -> None:
     }  # fmt: skip
     dff = np.array([[0.0, 0.1, 0.2], [1.0, 1.1, 1.2]], np.float32)
     traces = [TraceMatrix(session, "dff", np.array(UNITS), dff) for session in sessions]
-    lake.replace({table: table.rows(of_table) for table, of_table in rows.items()}, traces=traces, message="by hand")
+    by_insert = {table: table.rows(of_table) for table, of_table in rows.items()}
+    lake.replace(by_insert, traces=traces, blocks=_blocks(pairs), message="by hand")
+
+
+def _blocks(pairs: list[tuple[str, int]]) -> list[RowBlocks]:
+    """Two spikes of each unit, two samples of running in each session, a snippet of two samples around each event."""
+    keyed = [{"session_id": session, "unit_id": unit} for session, unit in pairs]
+    rows = {
+        t.SPIKES: [key | {"spike": n, "time_s": n / 2, "amplitude": 1.0} for key in keyed for n in range(2)],
+        t.BEHAVIOR_SIGNALS: [
+            {"session_id": session, "signal": "running_speed_cm_per_s", "sample": n, "time_s": n / 2, "value": 3.0}
+            for session in SESSIONS
+            for n in range(2)
+        ],
+        t.SNIPPETS: [
+            key | {"event_id": event, "sample": n, "time_s": n / 2, "value": 0.5}
+            for key in keyed
+            for event in range(2)
+            for n in range(2)
+        ],
+    }
+    return [RowBlocks(table, lambda block=table.rows(of_table): iter([block])) for table, of_table in rows.items()]
 
 
 def _session(session_id: str) -> dict:
@@ -93,7 +143,7 @@ def _session(session_id: str) -> dict:
     return {
         "session_id": session_id, "project": "lab", "subject_id": subject_id, "cre_line": cre_line, "genotype": None,
         "sex": "F", "exposure_level": exposure_level, "indicator": "GCaMP6f", "location": "VISp", "started_at": NOW,
-        "simulated": False, "unit_count": 2, "frame_count": 3, "rate_hz": 2.0, "source_uri": f"/lab/{session_id}.nwb",
+        "simulated": False, "unit_count": 2, "signals": "dff", "frame_count": 3, "rate_hz": 2.0, "source_uri": f"/lab/{session_id}.nwb",
         "content_sha256": session_id, "reader": "nwb_ophys", "reader_version": 1,
     }  # fmt: skip
 

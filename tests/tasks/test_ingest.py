@@ -46,7 +46,7 @@ def test_a_file_that_crashes_its_reader_is_rejected_and_not_tried_again(
     outcome = ingest_file.fn(NewFile("lab", None, str(recording)))
     assert "crashed" in outcome.refusal
     row = lake.query("FROM recorded.rejected").row(0, named=True)
-    assert (row["source_uri"], row["reader"]) == (str(recording), "nwb_ophys")
+    assert (row["source_uri"], row["reader"]) == (str(recording), None)
     assert new_files(lake, load_sources(str(recording))).new == ()
 
 

@@ -1,0 +1,88 @@
+"""Rows of big tables to Parquet, block by block: one file per session, never whole in memory."""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from storage.declaration import Table
+from storage.traces import fsync_folder
+
+_ROWS_PER_GROUP = 1_048_576
+
+
+@dataclass(frozen=True)
+class RowBlocks:
+    """Rows of one big table in blocks of its declared Arrow schema, read once, when they are written.
+
+    The rows of one session may come in any number of blocks. Within a session the last column of the key numbers
+    the rows of each group of the others from 0, one block going on where the one before it ended.
+    """
+
+    table: Table
+    blocks: Callable[[], Iterator[pa.Table]]
+
+
+def write_row_files(rows: RowBlocks, data_folder: Path) -> dict[str, Path]:
+    """Write the blocks as new files in their partitions' folders; the file of each session, on disk (fsync).
+
+    Nothing reads them until the write path registers them. Raises ValueError for a block of another schema;
+    whatever is raised, no file stays behind.
+    """
+    table = rows.table
+    schema = pa.schema([field for field in table.arrow_schema if field.name not in table.partition])
+    base = data_folder / table.schema_name / table.short_name
+    paths: dict[str, Path] = {}
+    writers: dict[str, pq.ParquetWriter] = {}
+    try:
+        for block in rows.blocks():
+            if not block.schema.equals(table.arrow_schema):
+                raise ValueError(f"rows for {table.name} don't have the declared schema; found {block.schema}")
+            for session_id, part in _by_session(block):
+                if session_id not in writers:
+                    folder = base / f"session_id={session_id}"
+                    folder.mkdir(parents=True, exist_ok=True)
+                    paths[session_id] = folder / f"{uuid.uuid4().hex}.parquet"
+                    writers[session_id] = _writer(paths[session_id], schema)
+                writers[session_id].write_table(part.select(schema.names), row_group_size=_ROWS_PER_GROUP)
+        for writer in writers.values():
+            writer.close()
+        for path in paths.values():
+            _fsync(path)
+            fsync_folder(path.parent)
+    except BaseException:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
+        raise
+    return paths
+
+
+def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    numbers = [field.name for field in schema if pa.types.is_integer(field.type)]
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    return pq.ParquetWriter(
+        path,
+        schema,
+        compression="lz4",
+        use_dictionary=texts,
+        column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
+    )
+
+
+def _by_session(block: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    sessions = block["session_id"].unique().to_pylist()
+    if len(sessions) == 1:
+        yield sessions[0], block
+        return
+    for session_id in sessions:
+        yield session_id, block.filter(pc.equal(block["session_id"], session_id))
+
+
+def _fsync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,17 @@
+"""Columns that many tables share: who, which unit, which study, under which protocol."""
+
+from storage.declaration import Column
+
+SESSION = Column("session_id", "text", "<source>-<native id>; the session's name from the file to the registry")
+UNIT = Column("unit_id", "bigint", "cell or unit, unique within its session")
+STUDY = Column(
+    "study_id", "text", "the findings.studies row behind this; 'source:<sha256>' if the file brought it ready-made"
+)
+CONDITION = Column("condition", "text", "which events were averaged", one_of=("presented", "omitted"))
+PROTOCOL = Column(
+    "protocol",
+    "text",
+    "'rigorous': no leakage, nothing extrapolated; 'published': as the source did it",
+    one_of=("rigorous", "published"),
+)
+EXPOSURES = ("familiar", "novel")
