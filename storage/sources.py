@@ -166,8 +166,8 @@ def _named(path: Path, root: Path | None) -> Found:
 
 def _reader_of(form: str, path: Path, named: str | None) -> str | None:
     """The reader of that form that stands for the path as a whole."""
-    candidates = (reader for reader in READERS if reader.FORM == form and named in (None, reader.NAME))
-    return next((reader.NAME for reader in candidates if reader.recognises(path)), None)
+    candidates = (one for one in READERS if one.NAME == (named or one.NAME) and one.FORM == form)
+    return next((one.NAME for one in candidates if one.recognises(path)), None)
 
 
 def _parts(found: Found) -> list[Path]:

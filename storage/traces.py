@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from storage.tables import TRACES
 
 FRAMES_PER_GROUP = 1_048_576
-VALUES_PER_SPAN = 32_000_000
+VALUES_PER_SPAN = 16_000_000
 _VALUES_PER_SHARE = 7_000_000
 _COLUMNS = ["unit_id", "frame", "value"]
 # Says of a file that each row group holds its values in one page; required and uncompressed, they then lie in the
@@ -128,7 +128,7 @@ def _write_spans(traces: Traces, path: Path, *, complete: bool) -> None:
             use_dictionary=False,
             data_page_size=4 * FRAMES_PER_GROUP,
             max_rows_per_page=FRAMES_PER_GROUP,  # one page of values in each row group, as _ONE_PAGE promises
-            column_encoding={"unit_id": "DELTA_BINARY_PACKED", "frame": "DELTA_BINARY_PACKED", "value": "PLAIN"},
+            column_encoding={"unit_id": "PLAIN", "frame": "DELTA_BINARY_PACKED", "value": "PLAIN"},
         ) as writer,
     ):
         for start, values in traces.spans():

@@ -5,6 +5,7 @@ import json
 import random
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -22,6 +23,8 @@ from storage.traces import Traces, write_trace_file
 from storage.turns import turn
 
 _CONFLICT_SIGNS = ("conflict", "retry count", "database is locked", "could not serialize", "deadlock", "duplicate key")
+# Encoding Parquet is the larger part of a write and leaves the interpreter free; more would hold more spans in memory.
+_FILES_AT_ONCE = 2
 _Delete = tuple[Table, tuple[tuple[str, str], ...]]
 
 
@@ -77,17 +80,26 @@ def replace_rows(
 
 def _written(traces: Sequence[Traces], blocks: Sequence[RowBlocks], data_folder: Path) -> list[_File]:
     """Every file, on disk; none of them when one can't be written."""
-    files: list[_File] = []
-    try:
-        for one in traces:
-            files.append(_File(TRACES, one.session_id, write_trace_file(one, data_folder)))
-        for big in blocks:
-            files += [_File(big.table, session, path) for session, path in write_row_files(big, data_folder).items()]
-    except BaseException:
-        for file in files:
-            file.path.unlink(missing_ok=True)
-        raise
-    return files
+
+    def of_traces(one: Traces) -> list[_File]:
+        return [_File(TRACES, one.session_id, write_trace_file(one, data_folder))]
+
+    def of_blocks(rows: RowBlocks) -> list[_File]:
+        return [_File(rows.table, session, path) for session, path in write_row_files(rows, data_folder).items()]
+
+    with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
+        futures = [pool.submit(of_traces, one) for one in traces] + [pool.submit(of_blocks, rows) for rows in blocks]
+        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+        if any(future.exception() for future in done):
+            pool.shutdown(cancel_futures=True)
+            written = [file for future in futures if not _failed(future) for file in future.result()]
+            for file in written:
+                file.path.unlink(missing_ok=True)
+        return [file for future in futures if not future.cancelled() for file in future.result()]
+
+
+def _failed(future: Future) -> bool:
+    return future.cancelled() or future.exception() is not None
 
 
 def _commit(

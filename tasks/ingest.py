@@ -9,7 +9,7 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from storage.content_hash import content_sha256
+from storage.content_hash import HashCache, content_sha256
 from storage.due import NewFile
 from storage.lake import Lake, open_lake
 from storage.readers.choose import KNOWN_FORMATS, parts_of, read_recording, reader_named
@@ -56,7 +56,14 @@ def read_into_lake(file: NewFile, settings: Settings) -> Ingested:
     """What `ingest_file` does, in the process that may crash."""
     with open_lake(settings) as lake:
         try:
-            recording = read_recording(file.path, file.project, file.reader, root=file.root, about=_about(file))
+            recording = read_recording(
+                file.path,
+                file.project,
+                file.reader,
+                root=file.root,
+                about=_about(file),
+                hashed=HashCache(settings.cache_folder).content_sha256,
+            )
             _refuse_taken_ids(lake, recording)
             before = lake.query(
                 "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri

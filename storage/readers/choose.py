@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -13,11 +13,17 @@ import pyarrow as pa
 
 from storage.content_hash import content_sha256
 from storage.readers import (
+    allen_neuropixels,
     allen_visual_behavior,
+    caiman,
     course_snippets,
     image_responses,
     image_set,
+    kilosort,
+    lab_files,
+    movement,
     nwb_ophys,
+    spike_ground_truth,
     spike_trials,
     suite2p,
     tectum,
@@ -59,6 +65,7 @@ class Reader(Protocol):
 # In order: the first that recognises a file reads it, so the particular come before the general.
 READERS: tuple[Reader, ...] = (
     allen_visual_behavior,
+    allen_neuropixels,
     course_snippets,
     image_set,
     visual_behavior_features,
@@ -67,6 +74,11 @@ READERS: tuple[Reader, ...] = (
     image_responses,
     spike_trials,
     suite2p,
+    caiman,
+    kilosort,
+    lab_files,
+    movement,
+    spike_ground_truth,
     nwb_ophys,
 )
 
@@ -109,12 +121,14 @@ def read_recording(
     *,
     root: str | os.PathLike[str] | None = None,
     about: Mapping[str, Any] | None = None,
+    hashed: Callable[[Path], str] = content_sha256,
 ) -> Recording:
     """The recording that a file or folder holds, all of it checked.
 
-    ``root`` is the folder that it was found in: links out of it are refused. Raises Refused and nothing else, whatever
-    the file holds or the reader meets, with ``source_uri`` the absolute path: one bad file never ends a night; streams
-    of the recording raise it too. The refusal carries the file's hash and its reader as far as they are known.
+    ``root`` is the folder that it was found in: links out of it are refused. ``hashed`` gives a file's SHA-256. Raises
+    Refused and nothing else, whatever the file holds or the reader meets, with ``source_uri`` the absolute path: one
+    bad file never ends a night; streams of the recording raise it too. The refusal carries the file's hash and its
+    reader as far as they are known.
     """
     path = Path(os.path.abspath(path))
     uri = uri_of(path)
@@ -127,7 +141,7 @@ def read_recording(
         files = parts_of(path, reader, about)
         require_fit(files, Path(root) if root else path if path.is_dir() else path.parent if len(files) > 1 else None)
         before = state_of(files)
-        sha256 = recording_sha256(path, files, about, content_sha256)
+        sha256 = recording_sha256(path, files, about, hashed)
         if reader is None:
             raise Refused(source_uri=uri, field="file", found=_unknown(path), expected=_what_is_known())
         given = Given(path, project, uri, sha256, reader.NAME, reader.VERSION, about)
