@@ -166,8 +166,11 @@ def _named(path: Path, root: Path | None) -> Found:
 
 def _reader_of(form: str, path: Path, named: str | None) -> str | None:
     """The reader of that form that stands for the path as a whole."""
-    candidates = (one for one in READERS if one.NAME == (named or one.NAME) and one.FORM == form)
-    return next((one.NAME for one in candidates if one.recognises(path)), None)
+    for reader in READERS:
+        wanted = form == reader.FORM and named in (None, reader.NAME)
+        if wanted and reader.recognises(path):
+            return reader.NAME
+    return None
 
 
 def _parts(found: Found) -> list[Path]:

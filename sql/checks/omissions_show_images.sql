@@ -2,4 +2,4 @@
 -- Reads recorded.events. Takes nothing.
 SELECT session_id, event_id, kind, image_name
 FROM recorded.events
-WHERE (kind = 'omission') = (image_name IS NOT NULL);
+WHERE kind IN ('image', 'omission') AND (kind = 'omission') = (image_name IS NOT NULL);

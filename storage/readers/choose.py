@@ -1,6 +1,5 @@
 """Which reader reads a file; and reading it, whatever is wrong with it, to a Recording or to a Refused."""
 
-import csv
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,8 +20,9 @@ from storage.readers import (
     image_set,
     kilosort,
     lab_files,
+    minian,
     movement,
-    nwb_ophys,
+    nwb,
     spike_ground_truth,
     spike_trials,
     suite2p,
@@ -30,6 +30,7 @@ from storage.readers import (
     visual_behavior_features,
     visual_behavior_trials,
 )
+from storage.readers.csv_rows import csv_header
 from storage.readers.given import Given
 from storage.readers.parts import Unfit, recording_sha256, require_fit, state_of, uri_of
 from storage.readers.recording import Recording, Refused, checked
@@ -76,10 +77,11 @@ READERS: tuple[Reader, ...] = (
     suite2p,
     caiman,
     kilosort,
+    minian,
     lab_files,
     movement,
     spike_ground_truth,
-    nwb_ophys,
+    nwb,
 )
 
 KNOWN_SUFFIXES = tuple(sorted({suffix for reader in READERS for suffix in reader.SUFFIXES} | {".csv", ".h5", ".hdf5"}))
@@ -214,8 +216,7 @@ def _unknown(path: Path) -> str:
         return "no reader knows this file: it is empty"
     if path.suffix.lower() != ".csv":
         return "no reader knows this file"
-    with open(path, encoding="utf-8-sig", errors="replace") as file:
-        header = next(csv.reader([file.readline(10_000)]), [])
+    header = csv_header(path)
     others = f" and {len(header) - _SHOWN_COLUMNS} more" if len(header) > _SHOWN_COLUMNS else ""
     return f"no reader knows this file: columns {', '.join(header[:_SHOWN_COLUMNS])}{others}"
 

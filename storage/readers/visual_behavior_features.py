@@ -1,12 +1,11 @@
 """Reader of the published response-feature table of Allen Visual Behavior 2P (CSV, one row per cell and condition)."""
 
-import csv
-import io
 from functools import partial
 from pathlib import Path
 
 import polars as pl
 
+from storage.readers.csv_rows import csv_header, csv_rows
 from storage.readers.given import Given
 from storage.readers.recording import Recording, Refusal, require_session_id
 from storage.tables import RESPONSE_FEATURES
@@ -37,14 +36,11 @@ _FEATURES = {  # of the file: of derived.response_features
     "DecayTime_Half": "decay_time_s",
 }
 _COLUMNS = (*_LABELS, *_FEATURES)
-_LONGEST_HEADER_BYTES = 1 << 16
 
 
 def recognises(path: Path) -> bool:
     """Whether its first line names at least half of the table's columns. Raises OSError when it can't be opened."""
-    with open(path, "rb") as file:
-        header = file.readline(_LONGEST_HEADER_BYTES).decode("utf-8-sig", errors="replace")
-    names = next(csv.reader([header]), [])
+    names = csv_header(path)
     return len(set(names) & set(_COLUMNS)) * 2 >= len(_COLUMNS)
 
 
@@ -78,33 +74,11 @@ def read(given: Given) -> Recording:
 
 def _lines(path: Path, refused: Refusal) -> pl.DataFrame:
     """The cells of the file as text, with the line each row stands on, from 1."""
-    content = path.read_bytes()
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        found = f"byte 0x{content[error.start]:02x} on line {line}"
-        raise refused(field="encoding", found=found, expected="UTF-8") from error
     # Read by csv, not by Polars, which fills up rows that are too short and doesn't say on which line a row stands.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        rows = [(reader.line_num, row) for row in reader if row]
-    except csv.Error as error:
-        raise refused(field=f"line {reader.line_num}", found=str(error), expected="a row of CSV") from error
-    if not rows:
-        raise refused(field="header", found="an empty file", expected=f"the columns {', '.join(_COLUMNS)}")
-    (_, header), *body = rows
-    if absent := [name for name in _COLUMNS if name not in header]:
-        raise refused(field="header", found=f"no column {', '.join(absent)}", expected="the published columns")
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        raise refused(field="header", found=f"{', '.join(twice)} more than once", expected="each column once")
-    for line, row in body:
-        if len(row) != len(header):
-            raise refused(field=f"line {line}", found=f"{len(row)} values", expected=f"{len(header)}, as in the header")
-    if not body:
-        raise refused(field="rows", found="a header and no rows", expected="one row per cell and condition")
-    values = pl.DataFrame([row for _, row in body], schema=dict.fromkeys(header, pl.String), orient="row")
-    return values.select(pl.Series("line", [line for line, _ in body]), *_COLUMNS)
+    rows = csv_rows(path, refused, _COLUMNS)
+    values = [[row[name] for name in _COLUMNS] for _, row in rows]
+    table = pl.DataFrame(values, schema=dict.fromkeys(_COLUMNS, pl.String), orient="row")
+    return table.select(pl.Series("line", [line for line, _ in rows]), *_COLUMNS)
 
 
 def _parsed(text: pl.DataFrame, refused: Refusal) -> pl.DataFrame:

@@ -87,7 +87,7 @@ def test_what_is_wrong_in_a_row_is_named_with_its_line(tmp_path, lines, field, f
 
 def test_columns_that_are_missing_are_named(tmp_path):
     path = written(tmp_path, HEADER.replace("mouse_id,", "").replace("FWHM", "Width"), row())
-    with pytest.raises(Refused, match=r"header: found no column mouse_id, FWHM; expected the published columns"):
+    with pytest.raises(Refused, match=r"header: found no column mouse_id, FWHM; expected the columns cell_specimen_id"):
         read_recording(path, "allen")
 
 

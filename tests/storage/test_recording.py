@@ -13,15 +13,15 @@ from storage.tables import EVENTS, FRAMES, SESSIONS, UNITS
 
 def test_a_refusal_survives_the_way_between_processes():
     refused = Refused(source_uri="/in/mouse_412.nwb", field="dF/F", found="none", expected="one")
-    refused.reader = "nwb_ophys"
+    refused.reader = "nwb"
     again = pickle.loads(pickle.dumps(refused))
-    assert (str(again), again.reader) == (str(refused), "nwb_ophys")
+    assert (str(again), again.reader) == (str(refused), "nwb")
 
 
 def altered(recording: Recording, table, **columns) -> Recording:
     frame = pl.DataFrame(pl.from_arrow(recording.rows[table])).with_columns(**columns)
     changed = {**recording.rows, table: table.rows(frame)}
-    return Recording("/in/mouse_412.nwb", "0", "nwb_ophys", 1, changed, recording.traces)
+    return Recording("/in/mouse_412.nwb", "0", "nwb", 1, changed, recording.traces)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_traces_are_of_the_frames_and_cells_of_their_session(write_nwb):
         (TraceMatrix("lab-413", "dff", trace.unit_id, trace.values), "unknown session"),
         (TraceMatrix("lab-412", "spikes", trace.unit_id, trace.values), "signal 'spikes'"),
     ]:
-        changed = Recording("/in/mouse_412.nwb", "0", "nwb_ophys", 1, recording.rows, (wrong,))
+        changed = Recording("/in/mouse_412.nwb", "0", "nwb", 1, recording.rows, (wrong,))
         with pytest.raises(Refused, match=said):
             checked(changed)
     with pytest.raises(ValueError, match="float32"):

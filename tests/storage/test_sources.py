@@ -67,9 +67,9 @@ def test_a_name_with_brackets_is_a_name_where_such_a_file_exists(rig):
 def test_paths_are_against_the_folder_of_the_yaml(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/anna")
     path = tmp_path / "sources.yaml"
-    path.write_text("sources:\n  - name: lab\n    paths: [in/*.nwb, ~/x, /abs]\n    reader: nwb_ophys\n")
+    path.write_text("sources:\n  - name: lab\n    paths: [in/*.nwb, ~/x, /abs]\n    reader: nwb\n")
     (source,) = load_sources(path)
-    assert source == Source(name="lab", paths=(f"{tmp_path}/in/*.nwb", "/home/anna/x", "/abs"), reader="nwb_ophys")
+    assert source == Source(name="lab", paths=(f"{tmp_path}/in/*.nwb", "/home/anna/x", "/abs"), reader="nwb")
 
 
 @pytest.mark.parametrize(

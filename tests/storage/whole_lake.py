@@ -81,7 +81,7 @@ def fill(lake: Lake) -> None:
             for event in range(2)
         ],
         t.REJECTED: [
-            {"source_uri": "/lab/c.nwb", "content_sha256": "cc", "reader": "nwb_ophys", "reader_version": 1}
+            {"source_uri": "/lab/c.nwb", "content_sha256": "cc", "reader": "nwb", "reader_version": 1}
             | {"field": "file", "found": "nothing", "expected": "HDF5", "rejected_at": NOW}
         ],
         t.MEAN_RESPONSES: means,
@@ -144,7 +144,7 @@ def _session(session_id: str) -> dict:
         "session_id": session_id, "project": "lab", "subject_id": subject_id, "cre_line": cre_line, "genotype": None,
         "sex": "F", "exposure_level": exposure_level, "indicator": "GCaMP6f", "location": "VISp", "started_at": NOW,
         "simulated": False, "unit_count": 2, "signals": "dff", "frame_count": 3, "rate_hz": 2.0, "source_uri": f"/lab/{session_id}.nwb",
-        "content_sha256": session_id, "reader": "nwb_ophys", "reader_version": 1,
+        "content_sha256": session_id, "reader": "nwb", "reader_version": 1,
     }  # fmt: skip
 
 
