@@ -33,7 +33,7 @@ class AllenChoice(BaseModel):
     cre_lines: Annotated[tuple[str, ...], Field(description="driver lines", examples=[["Vip-IRES-Cre"]])] = ()
     structures: Annotated[
         tuple[str, ...],
-        Field(description="brain structures that were imaged or recorded in", examples=[["VISp", "LGd"]]),
+        Field(description="brain structures imaged or recorded in", examples=[["VISp", "LGd"]]),
     ] = ()
     session_ids: Annotated[
         tuple[int, ...],
@@ -122,7 +122,7 @@ class Criterion:
 
     name: str
     wanted: Sequence[Any]
-    values_of: Any  # Callable[[Row], Iterable]; a callable field would be taken for a method
+    values_of: Callable[[Row], Iterable[Any]]
 
     def fits(self, row: Row) -> bool:
         return not self.wanted or not set(self.wanted).isdisjoint(self.values_of(row))

@@ -37,10 +37,10 @@ def find_sessions(choice: AllenChoice, folder: Path) -> FoundSessions:
         if not known.holds(table, _WHOLE_TABLE):
             table.unlink(missing_ok=True)
     with _in_words():
-        sessions = cache.get_session_table().reset_index()
+        sessions_table = cache.get_session_table().reset_index()
     for table in tables:
         known.remember(table, _WHOLE_TABLE)
-    rows = fitting(sessions.to_dict("records"), _criteria(choice), what="session")
+    rows = fitting(sessions_table.to_dict("records"), _criteria(choice), what="session")
     rows = sorted(rows, key=lambda row: row["id"])[: choice.max_sessions]
     sessions = []
     for row in rows:
@@ -126,11 +126,13 @@ def _warehouse_cache(
     from allensdk.brain_observatory.ecephys.ecephys_project_cache import EcephysProjectCache
 
     class ResumableEngine(RmaEngine):
-        def stream(self, route: str) -> HttpFile:
-            return HttpFile(self._build_url(route.lstrip("/")))
+        def stream(self, route: str) -> str:
+            return self._build_url(route.lstrip("/"))
 
-    def write(path: str, source: HttpFile) -> None:
-        bring(source, Path(path), hdf5_fault, advance=advance)
+    def write(path: str, file_address: str) -> None:
+        version = Path(path + ".part.version")
+        bring(HttpFile(file_address, version), Path(path), hdf5_fault, advance=advance)
+        version.unlink(missing_ok=True)
 
     where = urlsplit(address)
     return EcephysProjectCache(
@@ -142,27 +144,44 @@ def _warehouse_cache(
 
 
 class HttpFile:
-    """A file at an address, as a source of bytes."""
+    """A file at an address, as a source of bytes.
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    What the server calls the file's version is kept in ``version``, beside the part, and a part is only gone on with
+    while that is the same. A server that names no version is trusted to serve the same bytes as before.
+    """
+
+    def __init__(self, address: str, version: Path) -> None:
+        self._address, self._version = address, version
 
     def open(self, start: int) -> Opened:
         import requests
 
+        # Not compressed on the way: the length and the place of a byte are those of the file.
+        headers = {"Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+            if self._version.exists():
+                headers["If-Range"] = self._version.read_text(encoding="utf-8")
         with _in_words(interrupted=True):
-            wanted = {"Range": f"bytes={start}-"} if start else {}
-            # Not compressed on the way: the length and the place of a byte are those of the file.
-            headers = {"Accept-Encoding": "identity", **wanted}
             answer = requests.get(self._address, headers=headers, stream=True, timeout=_TIMEOUT_S)
             if answer.status_code == 416:
                 total = _after_slash(answer)
                 return Opened(start, total, iter(())) if total == start else self.open(0)
             answer.raise_for_status()
-            if answer.status_code == 206:
-                return Opened(start, _after_slash(answer), self._chunks(answer))
-            length = answer.headers.get("Content-Length")
-            return Opened(0, int(length) if length else None, self._chunks(answer))
+        if answer.status_code == 206:
+            return Opened(start, _after_slash(answer), self._chunks(answer))
+        self._keep_version(answer)
+        length = answer.headers.get("Content-Length")
+        return Opened(0, int(length) if length else None, self._chunks(answer))
+
+    def _keep_version(self, answer: Any) -> None:
+        tag = answer.headers.get("ETag", "W/")
+        # A weak tag (W/) may stand for other bytes that mean the same.
+        version = answer.headers.get("Last-Modified") if tag.startswith("W/") else tag
+        if version:
+            self._version.write_text(version, encoding="utf-8")
+        else:
+            self._version.unlink(missing_ok=True)
 
     @staticmethod
     def _chunks(answer: Any) -> Iterator[bytes]:

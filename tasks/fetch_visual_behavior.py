@@ -64,13 +64,18 @@ def fetch_experiment(
     session: AllenSession, choice: AllenChoice, advance: Advance = lambda done, total: None
 ) -> Fetched:
     """Download an experiment's file, or what is missing of it, unless it is here whole."""
+    bytes_came = False
+
+    def note(done: int, total: int | None) -> None:
+        nonlocal bytes_came
+        bytes_came = True
+        advance(done, total)
+
     with _in_words(), _without_sdk_warnings():
-        cloud = _cloud_cache(session.folder, choice.verify_all, advance)
+        cloud = _cloud_cache(session.folder, choice.verify_all, note)
         cloud.load_last_manifest()
-        before = session.path.exists() and session.path.stat().st_mtime_ns
         cloud.download_data(session.file_id)
-    after = session.path.stat()
-    return Fetched(session.session_id, session.path, after.st_size, was_here=before == after.st_mtime_ns)
+    return Fetched(session.session_id, session.path, session.path.stat().st_size, was_here=not bytes_came)
 
 
 def _criteria(choice: AllenChoice) -> list[Criterion]:
@@ -167,7 +172,7 @@ class S3Object:
 @contextlib.contextmanager
 def _in_words(interrupted: bool = False) -> Iterator[None]:
     """Turn what botocore raises into Interrupted where trying again may help, and into DownloadFailed elsewhere."""
-    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
@@ -175,7 +180,7 @@ def _in_words(interrupted: bool = False) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         kind = Interrupted if interrupted and (status >= 500 or status in (408, 429)) else DownloadFailed
         raise kind(f"S3: {error}") from error
-    except (BotoCoreError, HTTPClientError, OSError) as error:
+    except (BotoCoreError, OSError) as error:
         if isinstance(error, OSError) and not isinstance(error, ConnectionError | TimeoutError):
             raise
         raise (Interrupted if interrupted else DownloadFailed)(f"S3: {error}") from error

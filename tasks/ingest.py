@@ -53,34 +53,49 @@ def ingest_file(file: NewFile) -> Ingested:
 
 
 def read_into_lake(file: NewFile, settings: Settings) -> Ingested:
-    """What `ingest_file` does, in the process that may crash."""
-    with open_lake(settings) as lake:
-        try:
-            recording = read_recording(
-                file.path,
-                file.project,
-                file.reader,
-                root=file.root,
-                about=_about(file),
-                hashed=HashCache(settings.cache_folder).content_sha256,
-            )
-            _refuse_taken_ids(lake, recording)
-            before = lake.query(
-                "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
-            )
-            # What is streamed is read, and may yet be refused, before anything is replaced.
-            lake.replace(
-                recording.rows,
-                traces=recording.traces,
-                blocks=recording.blocks,
-                forget_sessions={*before["session_id"], *recording.session_ids},
-                forget_rejected=[recording.source_uri],
-                message=f"ingest {file.path}",
-                info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
-            )
-        except Refused as refused:
-            return _reject(lake, file, refused)
-        return Ingested(file.path, session_ids=recording.session_ids)
+    """What `ingest_file` does, in the process that may crash, which keeps the lake open for the next file."""
+    lake = _kept_open(settings)
+    try:
+        recording = read_recording(
+            file.path,
+            file.project,
+            file.reader,
+            root=file.root,
+            about=_about(file),
+            hashed=HashCache(settings.cache_folder).content_sha256,
+        )
+        _refuse_taken_ids(lake, recording)
+        before = lake.query(
+            "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
+        )
+        # What is streamed is read, and may yet be refused, before anything is replaced.
+        lake.replace(
+            recording.rows,
+            traces=recording.traces,
+            blocks=recording.blocks,
+            forget_sessions={*before["session_id"], *recording.session_ids},
+            forget_rejected=[recording.source_uri],
+            message=f"ingest {file.path}",
+            info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
+        )
+    except Refused as refused:
+        return _reject(lake, file, refused)
+    except BaseException:
+        _kept.pop(settings).close()
+        raise
+    return Ingested(file.path, session_ids=recording.session_ids)
+
+
+# Opening the lake takes longer than writing a small session.
+_kept: dict[Settings, Lake] = {}
+
+
+def _kept_open(settings: Settings) -> Lake:
+    if settings not in _kept:
+        while _kept:
+            _kept.popitem()[1].close()
+        _kept[settings] = open_lake(settings)
+    return _kept[settings]
 
 
 def _about(file: NewFile) -> dict | None:

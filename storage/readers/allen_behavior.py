@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from storage.readers.allen_facts import has
 from storage.readers.allen_series import Series, series_at, times_at
-from storage.readers.allen_tables import has
 from storage.readers.recording import Refusal
 
 if TYPE_CHECKING:

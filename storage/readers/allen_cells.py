@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from storage.readers.allen_tables import flags, has, json_rows, read_table
+from storage.readers.allen_facts import has
+from storage.readers.allen_tables import flags, json_rows, read_table
 from storage.readers.hdf5_files import dataset_at
 from storage.readers.recording import Refusal
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from storage.readers.allen_tables import has
 from storage.readers.declared_sizes import shown
 from storage.readers.hdf5_files import numbers_at, texts_at
 from storage.readers.recording import Refusal
@@ -35,6 +34,22 @@ def neurodata_types(path: Path, *groups: str) -> set[str]:
             return {name for group in groups for name in _types(file, group)}
     except Exception:
         return set()  # torn: what is left of it doesn't say whose it is
+
+
+def group_at(file: "h5py.Group", name: str, refused: Refusal) -> "h5py.Group":
+    """The group of that name. Raises what ``refused`` makes when there is none."""
+    import h5py
+
+    found = file.get(name)
+    if not isinstance(found, h5py.Group):
+        seen = "nothing" if found is None else f"a {type(found).__name__.lower()}"
+        raise refused(field=f"{(file.name or '').strip('/')}/{name}".strip("/"), found=seen, expected="a group")
+    return found
+
+
+def has(file: "h5py.Group", name: str) -> bool:
+    """Whether anything of that name can be opened."""
+    return file.get(name) is not None
 
 
 def facts_of(obj: "h5py.HLObject", refused: Refusal) -> dict[str, Any]:

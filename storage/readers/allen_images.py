@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from storage.readers.allen_tables import group_at, has
+from storage.readers.allen_facts import group_at, has
 from storage.readers.hdf5_files import dataset_at, numbers_at, texts_at
 from storage.readers.recording import Refusal
 
@@ -98,9 +98,10 @@ def _stored(pixels: np.ndarray) -> np.ndarray | None:
     if pixels.dtype.name in _PIXEL_TYPES[:3]:
         return pixels
     for name in _PIXEL_TYPES[2:] if pixels.dtype.kind == "f" else _PIXEL_TYPES:
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             smaller = pixels.astype(name)
-        if np.array_equal(smaller, pixels, equal_nan=pixels.dtype.kind == "f"):
+            again = smaller.astype(pixels.dtype)
+        if np.array_equal(again, pixels, equal_nan=pixels.dtype.kind == "f"):
             return smaller
     return None
 

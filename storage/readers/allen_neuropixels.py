@@ -8,6 +8,8 @@ import polars as pl
 
 from storage.readers.allen_facts import (
     facts_of,
+    group_at,
+    has,
     is_simulated,
     neurodata_types,
     one_id,
@@ -19,7 +21,6 @@ from storage.readers.allen_images import template_rows
 from storage.readers.allen_presentations import event_rows
 from storage.readers.allen_series import Series, series_at, signal_blocks, times_at
 from storage.readers.allen_stimuli import invalid_events, pulse_events, read_invalid_times, stimulus_events
-from storage.readers.allen_tables import group_at, has
 from storage.readers.allen_units import read_channels, read_probes, read_units, spike_blocks
 from storage.readers.given import Given
 from storage.readers.hdf5_files import opened_hdf5

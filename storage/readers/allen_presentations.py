@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from storage.readers.allen_tables import flags, group_at, has, json_rows, read_table, seconds
+from storage.readers.allen_facts import group_at, has
+from storage.readers.allen_tables import flags, json_rows, read_table, seconds
 from storage.readers.recording import Refusal
 
 if TYPE_CHECKING:
@@ -108,14 +109,13 @@ def image_presentations(file: "h5py.File", refused: Refusal) -> tuple[pl.DataFra
     events, novel = [], []
     for where, table in presentation_tables(file, refused).items():
         table = table.with_columns(flags(table[name], where, refused) for name in _FLAGS if name in table.columns)
-        if "is_image_novel" in table.columns:
-            novel.append(table["is_image_novel"].any(ignore_nulls=True))
+        if "is_image_novel" in table.columns and table["is_image_novel"].is_not_null().any():
+            novel.append(table["is_image_novel"].any())
         events.append(_image_events(table, where, refused))
-    seen = [one for one in novel if one is not None]
     shown = numbered(events)
     if shown["is_change"].is_null().all():
         shown = shown.with_columns(is_change=_changes())
-    return shown, any(seen) if seen else None
+    return shown, any(novel) if novel else None
 
 
 def _image_events(table: pl.DataFrame, where: str, refused: Refusal) -> pl.DataFrame:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from storage.readers.allen_facts import has
 from storage.readers.allen_presentations import attributes_of, numbered, presentation_tables
-from storage.readers.allen_tables import has, json_rows, read_table, seconds
+from storage.readers.allen_tables import json_rows, read_table, seconds
 from storage.readers.recording import Refusal
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from storage.readers.allen_facts import facts_of, group_at
 from storage.readers.allen_texts import column_texts
 from storage.readers.hdf5_files import numbers_at
 from storage.readers.recording import Refusal
@@ -14,22 +15,6 @@ if TYPE_CHECKING:
     import h5py
 
 _NUMBERS, _FLAGS = "fiu", "b"
-
-
-def group_at(file: "h5py.Group", name: str, refused: Refusal) -> "h5py.Group":
-    """The group of that name. Raises what ``refused`` makes when there is none."""
-    import h5py
-
-    found = file.get(name)
-    if not isinstance(found, h5py.Group):
-        seen = "nothing" if found is None else f"a {type(found).__name__.lower()}"
-        raise refused(field=_field(file, name), found=seen, expected="a group")
-    return found
-
-
-def has(file: "h5py.Group", name: str) -> bool:
-    """Whether anything of that name can be opened."""
-    return file.get(name) is not None
 
 
 def read_table(
@@ -43,8 +28,9 @@ def read_table(
     group = group_at(file, name, refused)
     columns = {"id": pl.Series("id", numbers_at(group, "id", refused, kinds="iu", ndim=1).astype(np.int64))}
     height = len(columns["id"])
-    names = [key for key in group if key != "id" and key not in without and not _is_index(group, key)]
-    for column in names:
+    for column in _names(group, refused):
+        if column in without or column == "id":
+            continue
         values = _column(group, column, refused)
         if values is not None and len(values) != height:
             found = f"{len(values)} values for {height} rows"
@@ -96,6 +82,8 @@ def _column(group: "h5py.Group", name: str, refused: Refusal) -> pl.Series | Non
     import h5py
 
     dataset = group.get(name)
+    if dataset is None:
+        raise refused(field=_field(group, name), found="nothing", expected="a column, as colnames says")
     if not isinstance(dataset, h5py.Dataset) or dataset.ndim != 1:
         return None
     values = _values(group, name, dataset.dtype, refused)
@@ -140,8 +128,12 @@ def ends_at(group: "h5py.Group", index: str, count: int, refused: Refusal) -> np
     return ends
 
 
-def _is_index(group: "h5py.Group", name: str) -> bool:
-    return name.endswith("_index") and name.removesuffix("_index") in group
+def _names(group: "h5py.Group", refused: Refusal) -> list[str]:
+    """Names of the columns in their order, as the table says itself, or else by what lies in it."""
+    named = facts_of(group, refused).get("colnames")
+    if isinstance(named, list):
+        return list(dict.fromkeys(map(str, named)))
+    return [name for name in group if not (name.endswith("_index") and name.removesuffix("_index") in group)]
 
 
 def _field(group: "h5py.Group", name: str) -> str:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from storage.readers.allen_cells import Cells
-from storage.readers.allen_facts import facts_of
-from storage.readers.allen_tables import has
+from storage.readers.allen_facts import facts_of, has
 from storage.readers.given import Given
 from storage.readers.hdf5_files import dataset_at, numbers_at, opened_hdf5
 from storage.readers.recording import Refusal, require_increasing

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from storage.readers.allen_facts import has
 from storage.readers.allen_presentations import without_numbers
 from storage.readers.allen_series import times_at
-from storage.readers.allen_tables import flags, has, json_rows, read_table, seconds
+from storage.readers.allen_tables import flags, json_rows, read_table, seconds
 from storage.readers.hdf5_files import numbers_at
 from storage.readers.recording import Refusal
 

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from storage.readers.allen_facts import facts_of
-from storage.readers.allen_tables import ends_at, flags, group_at, has, json_rows, read_table
+from storage.readers.allen_facts import facts_of, group_at, has
+from storage.readers.allen_tables import ends_at, flags, json_rows, read_table
 from storage.readers.given import Given
 from storage.readers.hdf5_files import dataset_at, opened_hdf5
 from storage.readers.recording import Refusal

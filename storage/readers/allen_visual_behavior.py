@@ -10,6 +10,8 @@ from storage.readers.allen_behavior import behavior_series
 from storage.readers.allen_cells import CELL_TABLE, Masks, read_cells, read_masks, unit_rows
 from storage.readers.allen_facts import (
     facts_of,
+    group_at,
+    has,
     is_simulated,
     keywords,
     neurodata_types,
@@ -22,7 +24,6 @@ from storage.readers.allen_facts import (
 from storage.readers.allen_images import left_out_templates, projection_rows, template_rows
 from storage.readers.allen_presentations import event_rows, image_presentations
 from storage.readers.allen_series import signal_blocks
-from storage.readers.allen_tables import group_at, has
 from storage.readers.allen_traces import (
     DETECTION,
     FILTER_FRAMES,

@@ -1,6 +1,6 @@
 """What either form of CaImAn's results comes to: components, which of them were accepted, and their signals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ class Components:
     metadata: dict[str, Any]
 
 
-def signals_of(names: set[str]) -> dict[str, tuple[str, ...]]:
+def signals_of(names: Collection[str]) -> dict[str, tuple[str, ...]]:
     """The arrays that add up to each signal, of those that are there.
 
     C is a model's calcium, in the scale of the ROI's fluorescence; YrA is what it leaves of the demixed fluorescence.

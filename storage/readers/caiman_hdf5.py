@@ -37,7 +37,7 @@ def components_of_hdf5(given: Given, about: About) -> Components:
     refused = given.refused
     with opened_hdf5(given.path, refused) as file:
         estimates = file["estimates"]
-        here = {name for name in (*SIGNALS, RESIDUAL) if _is_there(estimates, name)}
+        here = [name for name in (*SIGNALS, RESIDUAL) if _is_there(estimates, name)]
         shape = dataset_at(estimates, DENOISED, refused, kinds="f", ndim=2).shape
         for name in here:
             found = dataset_at(estimates, name, refused, kinds="f", ndim=2).shape

@@ -29,7 +29,7 @@ def components_of_npz(given: Given, about: About) -> Components:
     """The components. A (footprints) are pickled sparse matrices, which aren't opened. Raises Refused."""
     known = arrays_in(given.path, given.refused)
     name_of = {DENOISED: _OF_ALL_FRAMES} if _OF_ALL_FRAMES in known else {}
-    here = {name for name in (*SIGNALS, RESIDUAL) if name_of.get(name, name) in known}
+    here = [name for name in (*SIGNALS, RESIDUAL) if name_of.get(name, name) in known]
     if DENOISED not in here:
         found = f"no {DENOISED}; there are {', '.join(known)}"[:200]
         raise given.refused(field="arrays", found=found, expected="components x frames")
@@ -72,7 +72,8 @@ def _information(given: Given) -> dict[str, Any]:
         raise given.refused(field=_INFORMATION, found=found, expected="a dict")
     said = held[()]
     params = said.get("params", {})
-    rate = params.get("final_frate") if type(params) is dict else params
-    if rate is not None and type(rate) not in (int, float):
+    if type(params) is not dict:
+        raise given.refused(field=f"{_INFORMATION} params", found=repr(params)[:200], expected="a dict")
+    if type(rate := params.get("final_frate", 1.0)) not in (int, float):
         raise given.refused(field=f"{_INFORMATION} params final_frate", found=repr(rate)[:200], expected="a rate in Hz")
     return {name: said[name] for name in ("params", "time", "platform", "processor") if name in said}

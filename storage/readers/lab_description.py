@@ -50,6 +50,13 @@ class LabDescription(About):
     metadata: dict[str, Any] = Field(default_factory=dict, description="whatever else there is to say")
 
     @property
+    def native(self) -> str | None:
+        """What the session is called: as is said, else by subject and start; None where neither is."""
+        if self.session is not None or self.subject is None or self.started_at is None:
+            return self.session
+        return f"{self.subject}-{self.started_at:%Y%m%dT%H%M%SZ}"
+
+    @property
     def frame_times(self) -> str | None:
         """The key that gives the time of each frame, beside rate_hz."""
         return None

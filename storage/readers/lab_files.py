@@ -115,7 +115,7 @@ def _said(path: Path, about: Mapping[str, Any] | None, refused: Refusal) -> _Sai
     files = {key: folder / name for key, name in description.files()}
     if (key := description.unnamed_file) is not None:
         files[key] = path if path.is_file() and not is_yaml else _beside(path, key, description, refused)
-    return _Said(description, folder, files, _native(path, description))
+    return _Said(description, folder, files, description.native or native_id(path))
 
 
 def _beside(path: Path, key: str, description: LabDescription, refused: Refusal) -> Path:
@@ -127,11 +127,3 @@ def _beside(path: Path, key: str, description: LabDescription, refused: Refusal)
         found = f"{', '.join(file.name for file in there) or f'no {path.stem}.*'} beside {path.name}"
         raise refused(field=key, found=found, expected=f"one of {', '.join(suffixes)}, or the key {key}")
     return there[0]
-
-
-def _native(path: Path, description: LabDescription) -> str:
-    if description.session is not None:
-        return description.session
-    if description.subject is not None and description.started_at is not None:
-        return f"{description.subject}-{description.started_at:%Y%m%dT%H%M%SZ}"
-    return native_id(path)

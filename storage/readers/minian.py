@@ -57,12 +57,7 @@ def read(given: Given) -> Recording:
     found = {name: held for name in READ if (held := variable_of(folder, name, given))}
     if "C" not in found:
         raise given.refused(field="C", found=f"only {', '.join(found)}", expected="C, the units' denoised traces")
-    unit_id, frame = found["C"].numbers(given, _UNITS), found["C"].numbers(given, _FRAMES)
-    if not len(unit_id) or not len(frame):
-        raise given.refused(field=found["C"].place, found=f"shape {found['C'].shape}", expected="units and frames")
-    if (back := np.flatnonzero(np.diff(frame) <= 0)).size:
-        found_frames = f"frame {frame[back[0] + 1]} after frame {frame[back[0]]}"
-        raise given.refused(field=f"{found['C'].place} frame", found=found_frames, expected="frames in ascending order")
+    unit_id, frame = _units_and_frames(given, found["C"])
     clock = _clock(given, about, layout, frame)
     behavior = behavior_of(given, layout, frame, clock)
     identity = _identity(given, list(found.values()))
@@ -78,6 +73,17 @@ def read(given: Given) -> Recording:
     traces = [_trace(given, session_id, found[name], unit_id, frame) for name in TRACES if name in found]
     session = _session(given, about, layout, session_id, clock, identity, len(unit_id))
     return given.recording([session], units, rows, traces, behavior.blocks(session_id))
+
+
+def _units_and_frames(given: Given, held: Variable) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of C's units (n_units,) and of its frames (n_frames,), these ascending."""
+    unit_id, frame = held.numbers(given, _UNITS), held.numbers(given, _FRAMES)
+    if not len(unit_id) or not len(frame):
+        raise given.refused(field=held.place, found=f"shape {held.shape}", expected="units and frames")
+    if (back := np.flatnonzero(np.diff(frame) <= 0)).size:
+        found = f"frame {frame[back[0] + 1]} after frame {frame[back[0]]}"
+        raise given.refused(field=f"{held.place} {_FRAMES}", found=found, expected="frames in ascending order")
+    return unit_id, frame
 
 
 def _clock(given: Given, about: About, layout: Layout, frame: np.ndarray) -> Clock:

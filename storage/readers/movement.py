@@ -42,7 +42,8 @@ def recognises(path: Path) -> bool:
 def read(given: Given) -> Recording:
     """One session: the neurons as dF/F unless the owner says otherwise, and the label of each frame.
 
-    It is called as the owner says, else as the file. Raises Refused without a rate, which the format has no place for.
+    It is called as the owner says, else by subject and start, else as the file. Raises Refused without a rate, which
+    the format has no place for.
     """
     about = about_of(given, AboutMovement)
     if about.rate_hz is None:
@@ -53,4 +54,4 @@ def read(given: Given) -> Recording:
             field="rate_hz", found="rate_hz unknown: the file has frame numbers only", expected=expected
         )
     description = MovementDescription(format="movement", **about.model_dump(exclude_unset=True))
-    return lab_recording(given, description, {"file": given.path}, about.session or native_id(given.path))
+    return lab_recording(given, description, {"file": given.path}, description.native or native_id(given.path))

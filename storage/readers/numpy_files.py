@@ -129,6 +129,8 @@ def _header(stream: BinaryIO, size: int, field: str, refused: Refusal, pickled: 
         header = Header(shape, bool(fortran_order), dtype, stream.tell())
     if any(type(one) is not int or one < 0 for one in shape):
         raise refused(field=field, found=f"shape {shape}"[:200], expected="sizes of 0 or more")
+    if dtype.subdtype:
+        raise refused(field=field, found=f"dtype {dtype}"[:200], expected="a dtype without a shape of its own")
     if dtype.hasobject:
         if dtype.kind != "O" or not pickled:
             raise refused(field=field, found=f"Python objects (dtype {dtype})"[:200], expected="plain numbers or text")

@@ -67,6 +67,7 @@ def contents_of(nwbfile: Any, file: "h5py.File") -> Contents:
             (contents.happenings if events else contents.signals).append(placed)
         else:
             contents.left_out[placed.where] = kind_of(held)
+    contents.left_out |= _unknown(nwbfile, file)
     for folder in ("stimulus", "stimulus_template", "analysis", "scratch"):
         contents.left_out |= {f"{folder}/{name}": kind_of(one) for name, one in _items(getattr(nwbfile, folder, None))}
     return contents
@@ -93,6 +94,20 @@ def _all_placed(nwbfile: Any) -> Iterator[Placed]:
             yield from _within(Placed(f"processing/{name}/{inner}", held))
     for name, held in _items(nwbfile.events):
         yield Placed(f"events/{name}", held)
+
+
+def _unknown(nwbfile: Any, file: "h5py.File") -> dict[str, str]:
+    """What stands in the file and isn't among what pynwb makes of it: it passes over types that it doesn't know."""
+    shown = {"acquisition": nwbfile.acquisition, "processing": nwbfile.processing, "events": nwbfile.events}
+    shown["intervals"] = dict.fromkeys([*(nwbfile.intervals or {}), "epochs", "trials", "invalid_times"])
+    shown |= {f"processing/{name}": module.data_interfaces for name, module in _items(nwbfile.processing)}
+    unknown: dict[str, str] = {}
+    for folder, known in shown.items():
+        for name in sorted(set(file.get(folder, ())) - set(known or ())):
+            held = file[folder].get(name)
+            kind = None if held is None else held.attrs.get("neurodata_type")
+            unknown[f"{folder}/{name}"] = "nothing" if held is None else f"{kind}, which pynwb doesn't know"
+    return unknown
 
 
 def _within(placed: Placed) -> Iterator[Placed]:

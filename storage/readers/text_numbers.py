@@ -75,9 +75,10 @@ def read_numbers(
 ) -> NumberTable:
     """The table in the file, its numbers as ``dtype``, float32 or float64.
 
-    Raises what ``refused`` makes, with line and column, for text where a number should be.
-    Refused too are infinities and what float32 can't hold, rows of another length than the first, empty lines between rows, names of columns that
-    stand twice or that ``exact`` asks for in vain, a table without rows, text that isn't UTF-8, and lines over 64 MiB.
+    Raises what ``refused`` makes, with line and column, for text where a number should be, infinities, and what
+    float32 can't hold. Refused too are rows of another length than the first, empty lines between rows, names of
+    columns that stand twice or that ``exact`` asks for in vain, a table without rows, lines over 64 MiB, and names
+    that aren't UTF-8.
     """
     with open(path, "rb") as file:
         puts_aside = dtype is np.float32 and path.stat().st_size > _MOST_BYTES_IN_MEMORY

@@ -22,7 +22,7 @@ class Passed:
 
 @dataclass
 class Fault:
-    """What happens to the next answers whose path contains ``part``: cut or stalled after so many bytes, bent, or refused."""
+    """What becomes of the next answers whose path contains ``part``: cut, stalled, bent, or refused with a status."""
 
     part: str
     times: int = 1

@@ -33,9 +33,9 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """Between tries of a download, and no tries of botocore's own beside them."""
-    from storage import resumable_download
+    from storage.resumable_download import bring
 
-    monkeypatch.setattr(resumable_download.time, "sleep", lambda seconds: None)
+    monkeypatch.setitem(bring.__kwdefaults__, "first_pause_s", 0)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
 
 

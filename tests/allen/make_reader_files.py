@@ -25,14 +25,15 @@ _PIXELS = (slice(None), slice(None, None, 8), slice(None, None, 8))
 
 def main() -> int:
     """Write both files over what is there; returns the exit status."""
+    import planted_cells
     import planted_neuropixels
     import planted_visual_behavior
 
-    planted_visual_behavior.FIELD_PX = 64
+    planted_cells.FIELD_PX = planted_visual_behavior.FIELD_PX = 64
     planted_neuropixels.CHANNELS_PER_PROBE = 20
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder) / "written.nwb"
-        experiment = planted_visual_behavior.PlantedExperiment(cells=6, minutes=1.0, seed=11)
+        experiment = planted_visual_behavior.PlantedExperiment(cells=6, minutes=1.0, seed=12)
         planted_visual_behavior.write_experiment(experiment, written)
         pack(written, FILES / "allen_visual_behavior.nwb")
         session = planted_neuropixels.PlantedSession(units=12, minutes=0.5, seed=5)
@@ -67,8 +68,9 @@ def _copy_dataset(source: h5py.Dataset, target: h5py.Group, name: str) -> None:
     values = source[_PIXELS] if source.name.startswith("/stimulus/templates") and source.ndim == 3 else source[()]
     if source.name.startswith(_THINNED) and source.ndim:
         values = values[::_EVERY]
-    if source.dtype.kind == "f":
-        values = np.round(values, _DECIMALS)
+    if source.dtype.kind == "f" and values.size:
+        largest = np.nanmax(np.abs(np.append(values[np.isfinite(values)], 1e-9)))
+        values = np.round(values, _DECIMALS - min(int(np.floor(np.log10(largest))), 0))
     packed = source.dtype.kind in "iufb" and np.asarray(values).nbytes > _SMALLEST_COMPRESSED_BYTES
     options = {"compression": "gzip", "compression_opts": 9, "shuffle": True} if packed else {}
     _copy_attributes(source, target.create_dataset(name, data=values, dtype=source.dtype, **options))

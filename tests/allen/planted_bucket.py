@@ -18,9 +18,8 @@ from unittest import mock
 import allensdk
 import boto3
 import pandas as pd
-from moto.server import ThreadedMotoServer
-
 from breaking_proxy import BreakingProxy
+from moto.server import ThreadedMotoServer
 from planted_visual_behavior import PlantedExperiment, write_experiment
 
 BUCKET, PROJECT = "visual-behavior-ophys-data", "visual-behavior-ophys"

@@ -4,6 +4,7 @@ Rows have the fields of the real models, in pages; a request that the SDK does n
 """
 
 import contextlib
+import hashlib
 import json
 import re
 import threading
@@ -41,6 +42,7 @@ class Warehouse:
     files: dict[int, Path]
     skips: bool = True  # whether a download may begin in the middle
     says_length: bool = True
+    says_version: bool = True
     queries: list[str] = field(default_factory=list)
 
     @property
@@ -184,8 +186,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
-        at = int(start[1]) if start and self.warehouse.skips else 0
+        version = f'"{hashlib.sha1(content).hexdigest()}"'
+        same = self.headers.get("If-Range", version) == version
+        at = int(start[1]) if start and self.warehouse.skips and same else 0
         self.send_response(206 if at else 200)
+        if self.warehouse.says_version:
+            self.send_header("ETag", version)
         if at:
             self.send_header("Content-Range", f"bytes {at}-{len(content) - 1}/{len(content)}")
         if self.warehouse.says_length:

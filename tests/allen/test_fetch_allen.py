@@ -63,10 +63,9 @@ def test_two_sessions_come_one_fails_and_the_rest_is_said(s3, home, run):
 
 
 def test_both_collections_stand_in_one_list_of_sources(s3, warehouse, home, run):
-    from flows.fetch_allen import fetch_allen
-    from tasks.allen_choice import AllenChoice
-    from tasks.allen_collections import hand_over, folder_of, COLLECTIONS
     from storage.settings import Settings
+    from tasks.allen_choice import AllenChoice
+    from tasks.allen_collections import COLLECTIONS, folder_of, hand_over
 
     settings = Settings()
     for choice in (

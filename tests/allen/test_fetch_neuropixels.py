@@ -78,6 +78,24 @@ def test_a_broken_connection_goes_on_where_it_broke(warehouse, fetch):
     assert second.status == 206
 
 
+def test_a_part_of_another_version_is_not_gone_on_with(warehouse, find, fetch):
+    (session,) = find(session_ids=(SST,)).sessions
+    part = session.path.with_name(session.path.name + ".part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"from a file that was replaced since")
+    part.with_name(part.name + ".version").write_text('"another version"')
+    assert fetch(SST).path.read_bytes() == warehouse.files[SST].read_bytes()
+    assert [one.status for one in warehouse.proxy.downloads(DOWNLOAD)] == [200]
+    assert [file.name for file in session.path.parent.iterdir()] == [session.path.name]
+
+
+def test_a_server_that_names_no_version_is_gone_on_with(warehouse, fetch, monkeypatch):
+    monkeypatch.setattr(warehouse, "says_version", False)
+    warehouse.proxy.faults.append(Fault(DOWNLOAD, cut_after=500_000))
+    assert fetch(SST).path.read_bytes() == warehouse.files[SST].read_bytes()
+    assert [one.status for one in warehouse.proxy.downloads(DOWNLOAD)] == [200, 206]
+
+
 def test_a_server_that_cannot_skip_is_asked_for_all_of_it(warehouse, fetch, monkeypatch):
     monkeypatch.setattr(warehouse, "skips", False)
     warehouse.proxy.faults.append(Fault(DOWNLOAD, cut_after=500_000))
@@ -116,7 +134,7 @@ def test_an_error_page_is_not_taken_for_a_file(warehouse, fetch, folder):
 
 def test_retries_are_bounded(warehouse, fetch):
     warehouse.proxy.faults.append(Fault(DOWNLOAD, status=502, times=99))
-    with pytest.raises(DownloadFailed, match="502.*given up after 6 tries"):
+    with pytest.raises(DownloadFailed, match=r"502.*given up after 6 tries"):
         fetch(SST)
     assert len(warehouse.proxy.downloads(DOWNLOAD)) == 6
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from allensdk.brain_observatory.behavior.behavior_ophys_experiment import BehaviorOphysExperiment
 from allensdk.brain_observatory.behavior.behavior_project_cache import VisualBehaviorOphysProjectCache
-
 from breaking_proxy import Fault
 from planted_bucket import PLANTED_IDS
+
 from storage.resumable_download import DownloadFailed
 from tasks.allen_choice import AllenChoice, AllenSession, Fetched
 from tasks.fetch_visual_behavior import fetch_experiment, find_experiments
@@ -96,7 +96,7 @@ def test_a_broken_connection_goes_on_where_it_broke(s3, folder):
     cut = 2_000_000
     s3.proxy.faults.append(Fault(s3.file_name(SST), cut_after=cut))
     fetched = fetch(folder, SST)
-    first, second = s3.proxy.downloads(s3.file_name(SST))
+    _, second = s3.proxy.downloads(s3.file_name(SST))
     kept = int(second.range.removeprefix("bytes=").removesuffix("-"))
     assert 0 < kept <= cut
     assert second.bytes == fetched.bytes - kept
@@ -133,7 +133,7 @@ def test_bytes_that_rotted_without_a_trace_are_noticed_on_demand(s3, folder):
 
 def test_retries_are_bounded(s3, folder):
     s3.proxy.faults.append(Fault(s3.file_name(SST), status=503, times=99))
-    with pytest.raises(DownloadFailed, match="503.*given up after 6 tries"):
+    with pytest.raises(DownloadFailed, match=r"503.*given up after 6 tries"):
         fetch(folder, SST)
     assert len(s3.proxy.downloads(s3.file_name(SST))) == 6
 

@@ -46,7 +46,7 @@ BREAKS: list[tuple[str, Callable[[Path], object], str]] = [
     (".yaml", lambda file: change(file, "matrix: session", "matrix: ../session"), "matrix"),
     (".csv", lambda file: file.write_text(file.read_text().rsplit(",", 5)[0] + "\n"), "line 4"),
     (".csv", lambda file: change(file, "\n", ",one\n"), "61, as in the first row"),
-    (".csv", lambda file: file.write_bytes(b""), "empty"),
+    (".csv", lambda file: file.write_bytes(b""), "no row"),
     (".csv", lambda file: file.unlink(), "csv"),
     (".log.csv", lambda file: change(file, "2.0,", "1.0,"), "line 4"),
     (".log.csv", lambda file: change(file, "time,", "when,"), "time"),

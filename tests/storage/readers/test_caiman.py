@@ -315,6 +315,7 @@ def test_an_object_that_would_run_code_is_refused_unrun(tmp_path):
         ({"YrA": np.ones((4, 14))}, "YrA", "shape (4, 14)"),
         ({"idx_components": np.array(["a"])}, "idx_components", "component 'a'"),
         ({"information": np.array([1, "x"], dtype=object)}, "information", "object of shape (2,)"),
+        ({"information": np.array({"params": 3})}, "information params", "3"),
         ({"information": np.array({"params": {"final_frate": "30"}})}, "information params final_frate", "'30'"),
         ({"information": np.array({"params": {"final_frate": -1}})}, "information params final_frate", "-1"),
     ],

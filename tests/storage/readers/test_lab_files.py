@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from storage.lake import Lake
@@ -38,9 +40,9 @@ def metadata(recording: Recording) -> dict:
     return json.loads(rows(recording, SESSIONS)["metadata"].item())
 
 
-def refusal(path: Path, **given) -> Refused:
+def refusal(path: Path, **how) -> Refused:
     with pytest.raises(Refused) as caught:
-        read_recording(path, "lab", **given)
+        read_recording(path, "lab", **how)
     assert caught.value.reader == "lab_files"
     return caught.value
 
@@ -354,6 +356,17 @@ def test_a_description_is_known_by_its_format(tmp_path, text, known):
     assert lab_files.parts(path)[0] == path
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=60) | st.text(alphabet="format:matix\n -[]{}\"'&*!#,|>%@", max_size=60).map(str.encode))
+def test_odd_descriptions_never_stop_a_search(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("odd") / "odd.yaml"
+    path.write_bytes(b"format: matrix\n" + content)
+    lab_files.recognises(path)
+    assert path in lab_files.parts(path)
+    with pytest.raises(Refused):
+        read_recording(path, "lab", "lab_files")
+
+
 def test_other_files_are_not_ours(tmp_path):
     (tmp_path / "folder.yaml").mkdir()
     (tmp_path / "day3.csv").write_text(YAML)
@@ -404,9 +417,9 @@ def test_every_row_is_of_its_declared_type(tmp_path):
     yaml = YAML + "events: {file: log.csv, time_unit: s, clock: frames}\ntrials: {start_event: TONE}\n"
     recording = read_recording(written(tmp_path, yaml, log_csv="time,event\n0.1,TONE\n"), "lab")
     assert TRIALS in recording.rows
-    for table, given in recording.rows.items():
-        assert isinstance(given, pa.Table)
-        assert given.schema.equals(table.arrow_schema)
+    for table, found in recording.rows.items():
+        assert isinstance(found, pa.Table)
+        assert found.schema.equals(table.arrow_schema)
 
 
 def test_the_page_for_labs_can_be_copied_as_it_stands(tmp_path, monkeypatch):

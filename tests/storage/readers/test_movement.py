@@ -76,6 +76,11 @@ def test_a_session_of_many_neurons_goes_into_the_lake(tmp_path, rng, lake: Lake)
     assert '"first_frame": 100' in rows(recording, SESSIONS)["metadata"].item()
 
 
+def test_subject_and_start_name_a_session(tmp_path):
+    about = {"rate_hz": 10, "subject": 4, "started_at": "2026-01-05T09:30:00Z"}
+    assert read_recording(written(tmp_path), "grid", about=about).session_ids == ("grid-4-20260105T093000Z",)
+
+
 def test_without_a_rate_it_says_where_to_put_one(tmp_path):
     with pytest.raises(Refused) as caught:
         read_recording(written(tmp_path), "grid")

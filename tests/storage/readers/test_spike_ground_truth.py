@@ -14,7 +14,6 @@ from storage.readers.choose import read_recording, reader_for
 from storage.readers.recording import Recording, Refused
 from storage.tables import FRAMES, IMAGES, SESSIONS, UNITS
 
-READER = "spike_ground_truth"
 TIME_S = np.array([[0.05, 0.08, 0.11, 0.14]])
 DFF = np.array([[0.1, np.nan, 0.3, -0.1]])
 AP = np.array([[400.0], [812.5], [1100.0]])  # 1e-4 s
@@ -84,19 +83,19 @@ def test_each_entry_is_a_session_with_one_cell(tmp_path):
 
 def test_the_owner_knows_better_than_the_folder(tmp_path):
     about = {"subject": "fish1", "indicator": "OGB-1", "session": "f1"}
-    recording = read_recording(written(tmp_path, entry()), "cascade", READER, about=about)
+    recording = read_recording(written(tmp_path, entry()), "cascade", about=about)
     assert recording.session_ids == ("cascade-f1-1",)
     assert rows(recording, SESSIONS).select("subject_id", "indicator", "location").row(0) == ("fish1", "OGB-1", None)
 
 
 def test_spikes_are_put_in_order_and_that_is_said(tmp_path):
-    recording = read_recording(written(tmp_path, entry(events_AP=AP[[2, 0, 1]])), "cascade", READER)
+    recording = read_recording(written(tmp_path, entry(events_AP=AP[[2, 0, 1]])), "cascade")
     np.testing.assert_allclose(next(iter(spikes(recording).values())), [0.04, 0.08125, 0.11])
     assert json.loads(rows(recording, UNITS)["attributes"].item())["unordered_spikes"] == 1
 
 
 def test_it_goes_into_the_lake(tmp_path, lake: Lake):
-    recording = read_recording(written(tmp_path, entry(), entry()), "cascade", READER)
+    recording = read_recording(written(tmp_path, entry(), entry()), "cascade")
     lake.replace(recording.rows, traces=recording.traces, blocks=recording.blocks, message="test")
     found = lake.query("SELECT session_id, count(*) AS n FROM recorded.spikes GROUP BY ALL ORDER BY ALL")
     assert found["n"].to_list() == [3, 3]
@@ -127,7 +126,7 @@ def test_it_goes_into_the_lake(tmp_path, lake: Lake):
 )
 def test_what_is_wrong_in_an_entry_is_named(tmp_path, changed, said):
     with pytest.raises(Refused, match=said):
-        read_recording(written(tmp_path, entry(), entry(**changed)), "cascade", READER)
+        read_recording(written(tmp_path, entry(), entry(**changed)), "cascade")
 
 
 def test_other_and_torn_mats(tmp_path):
@@ -140,7 +139,7 @@ def test_other_and_torn_mats(tmp_path):
     path.write_bytes(content[: len(content) - 50])
     assert spike_ground_truth.recognises(path)
     with pytest.raises(Refused, match="file: found"):
-        read_recording(path, "cascade", READER)
+        read_recording(path, "cascade")
     (tmp_path / "torn.mat").write_bytes(content[: len(content) - 50])
     assert not spike_ground_truth.recognises(tmp_path / "torn.mat")
 
@@ -151,8 +150,7 @@ def test_the_published_recordings_are_read_whole(recordings, data_set, files, en
     assert len(paths) == files
     read = 0
     for path in paths:
-        recording = read_recording(path, "cascade", READER)
-        assert spike_ground_truth.recognises(path)
+        recording = read_recording(path, "cascade")
         sessions = rows(recording, SESSIONS)
         np.testing.assert_allclose(sessions["rate_hz"], rate_hz, rtol=1e-3)
         assert set(sessions["indicator"]) == {"GCaMP6f"}
