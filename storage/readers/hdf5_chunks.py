@@ -1,7 +1,7 @@
-"""The stored chunks of an HDF5 dataset, looked at before the library unpacks them.
+"""The stored chunks of an HDF5 dataset, unpacked once by us before the library unpacks them.
 
-It unpacks a deflated chunk to its end, whatever size the dataset gives its chunks, and a chunk too short for its
-checksum ends the process.
+The library inflates a chunk to its end, however large that becomes. Of one that becomes too short it reads on into
+whatever memory lies behind, and one shorter than its checksum ends the process.
 """
 
 import zlib
@@ -17,50 +17,68 @@ MOST_CHUNK_BYTES = 2**30
 _DEFLATE, _SHUFFLE, _CHECKSUM, _LZF = 1, 2, 3, 32000
 _FILTERS = (_DEFLATE, _SHUFFLE, _CHECKSUM, _LZF)
 _CHECKSUM_BYTES = 4
-# What deflate makes of a byte at most.
-_MOST_TIMES_DEFLATED = 1032
-_SMALLEST_LOOKED_INTO_BYTES = MOST_CHUNK_BYTES // _MOST_TIMES_DEFLATED
-_BLOCK_BYTES = 2**20
+# Number of the open file and address in it of each dataset found sound: readers ask for one more than once.
+_sound: set[tuple[int, int]] = set()
 
 
 def require_sound_chunks(dataset: "h5py.Dataset", field: str, refused: Refusal) -> None:
-    """Raises what ``refused`` makes unless every chunk lies in the file, and unpacks to the size of a chunk.
+    """Raises what ``refused`` makes unless every chunk lies in the file, and unpacks to just the size of a chunk.
 
-    Filters may be deflate or LZF, shuffle and Fletcher's checksum; chunks 1 GiB at most.
+    Filters may be deflate or LZF, shuffle and Fletcher's checksum, in this order; chunks 1 GiB at most.
     """
+    from h5py import h5o
+
+    about = h5o.get_info(dataset.id)
+    if (about.fileno, about.addr) in _sound:
+        return
     made = dataset.id.get_create_plist()
     chunk_bytes = prod(made.get_chunk()) * dataset.dtype.itemsize
     if chunk_bytes > MOST_CHUNK_BYTES:
         raise refused(field=field, found=f"chunks of {chunk_bytes} bytes", expected=f"at most {MOST_CHUNK_BYTES} bytes")
     filters = [made.get_filter(place) for place in range(made.get_nfilters())]
+    _require_known(filters, chunk_bytes, field, refused)
     codes = [code for code, _, _, _ in filters]
-    for code, _, _, name in filters:
-        if code not in _FILTERS or codes.count(code) > 1 or {_DEFLATE, _LZF} <= set(codes):
-            found = f"filter {code} {name.decode('utf-8', 'replace')[:80]!r} among {codes}"
+    end = dataset.file.id.get_filesize()
+    for chunk in _chunks(dataset) if codes else ():
+        if chunk.byte_offset is None or chunk.byte_offset + chunk.size > end:
+            found = f"a chunk of {chunk.size} bytes at byte {chunk.byte_offset} of {end}"
+            raise refused(field=field, found=found, expected="chunks inside the file")
+        used = [code for place, code in enumerate(codes) if not chunk.filter_mask >> place & 1]
+        size = chunk.size - (_CHECKSUM_BYTES if _CHECKSUM in used else 0)
+        if size > 0 and _DEFLATE in used:
+            size = _inflated_bytes(dataset.id.read_direct_chunk(chunk.chunk_offset)[1], chunk_bytes)
+        if size <= 0 or (size != chunk_bytes and _LZF not in used):
+            found = f"a chunk of {chunk.size} bytes that unpacks to {'more' if size > chunk_bytes else 'less'}"
+            raise refused(field=field, found=found, expected=f"chunks of {chunk_bytes} bytes")
+    _sound.add((about.fileno, about.addr))
+
+
+def forget(file: "h5py.File") -> None:
+    """Forgets which datasets of the file were sound: its number may be another file's next."""
+    from h5py import h5o
+
+    fileno = h5o.get_info(file.id).fileno
+    _sound.difference_update([key for key in _sound if key[0] == fileno])
+
+
+def _require_known(filters: list[tuple], chunk_bytes: int, field: str, refused: Refusal) -> None:
+    codes = [code for code, _, _, _ in filters]
+    for code, _, settings, name in filters:
+        # LZF unpacks into a buffer of the size in its settings, whatever the chunk's.
+        is_lzf_of_another_size = code == _LZF and (len(settings) < 3 or settings[2] != chunk_bytes)
+        if code not in _FILTERS or codes.count(code) > 1 or {_DEFLATE, _LZF} <= set(codes) or is_lzf_of_another_size:
+            found = f"filter {code} {name.decode('utf-8', 'replace')[:80]!r} {settings} among {codes}"
             raise refused(field=field, found=found, expected="deflate or LZF, shuffle, Fletcher's checksum, each once")
-    if not codes:
-        return
+
+
+def _chunks(dataset: "h5py.Dataset") -> list[Any]:
     chunks: list[Any] = []
     dataset.id.chunk_iter(lambda chunk: chunks.append(chunk))
-    end, least = dataset.file.id.get_filesize(), _CHECKSUM_BYTES if _CHECKSUM in codes else 0
-    for chunk in chunks:
-        if chunk.size <= least or chunk.byte_offset is None or chunk.byte_offset + chunk.size > end:
-            found = f"a chunk of {chunk.size} bytes at byte {chunk.byte_offset} of {end}"
-            raise refused(field=field, found=found, expected="whole chunks inside the file")
-        is_deflated = _DEFLATE in codes and not chunk.filter_mask >> codes.index(_DEFLATE) & 1
-        if is_deflated and chunk.size > _SMALLEST_LOOKED_INTO_BYTES:
-            _, content = dataset.id.read_direct_chunk(chunk.chunk_offset)
-            if _inflates_beyond(content, chunk_bytes + _CHECKSUM_BYTES):
-                found = f"a chunk that unpacks to more than {chunk_bytes} bytes"
-                raise refused(field=field, found=found, expected="chunks of the dataset's own size")
+    return chunks
 
 
-def _inflates_beyond(content: bytes, most: int) -> bool:
-    inflater, made = zlib.decompressobj(), 0
-    while not inflater.eof and made <= most:
-        block = inflater.decompress(content, _BLOCK_BYTES)
-        content = inflater.unconsumed_tail
-        made += len(block)
-        if not block and not content:
-            break
-    return made > most
+def _inflated_bytes(content: bytes, most: int) -> int:
+    try:
+        return len(zlib.decompressobj().decompress(content, most + 1))
+    except zlib.error:
+        return 0

@@ -71,7 +71,18 @@ def read(given: Given) -> Recording:
         raise
     except Exception as error:
         expected = "a whole HDF5 file that pynwb reads"
-        raise given.refused(field="file", found=shown(error), expected=expected) from error
+        field, found = _place_and_reason(error)
+        raise given.refused(field=field, found=found, expected=expected) from error
+
+
+def _place_and_reason(error: Exception) -> tuple[str, str]:
+    """Where in the file pynwb failed, as far as it says so, and why."""
+    from hdmf.build.errors import ConstructError
+
+    if isinstance(error, ConstructError) and len(error.args) == 2 and hasattr(error.args[0], "path"):
+        builder, reason = error.args
+        return builder.path.removeprefix("root/") or "file", " ".join(str(reason).split())[:300]
+    return "file", shown(error)
 
 
 def _pynwb_reading(file: "h5py.File") -> "NWBHDF5IO":
