@@ -3,8 +3,9 @@
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from storage.readers.given import Given
@@ -26,7 +27,9 @@ class About(BaseModel):
 
     session: str | None = Field(default=None, min_length=1, description="the session's own name, second in session_id")
     subject: str | None = Field(default=None, min_length=1, description="the animal")
-    rate_hz: float | None = Field(default=None, gt=0, description="frames per second", examples=[30.0])
+    rate_hz: Annotated[float, Field(gt=0)] | Literal["unknown"] | None = Field(
+        default=None, description="frames per second; 'unknown' if nobody knows: frames are then numbered, not timed"
+    )
     sample_rate_hz: float | None = Field(default=None, gt=0, description="samples of a probe per second")
     indicator: str | None = Field(default=None, min_length=1, description="calcium indicator", examples=["GCaMP6f"])
     location: str | None = Field(default=None, min_length=1, description="brain area", examples=["VISp"])
@@ -77,7 +80,7 @@ def about_of(given: Given, kind: type[Kind] = About) -> Kind:
         return kind.model_validate(dict(given.about or {}))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "about"
+        key = str(first["loc"][0]) if first["loc"] else "about"
         if first["type"] == "extra_forbidden":
             found, expected = f"the unknown key {key}", f"one of {', '.join(kind.model_fields)}"
         else:
@@ -85,20 +88,36 @@ def about_of(given: Given, kind: type[Kind] = About) -> Kind:
         raise given.refused(field=f"about.{key}", found=found, expected=expected) from error
 
 
-def agreed_hz(given: Given, key: str, of_file: float | None, of_owner: float | None, where: str) -> float:
-    """The rate in Hz that the file or its owner says. Raises Refused when none does, or they say two.
+UNKNOWN = "unknown"
 
-    ``key`` is the owner's word for it, ``where`` is where in the recording it would stand.
+
+def agreed_hz(given: Given, key: str, of_file: float | None, of_owner: float | str | None, where: str) -> float | None:
+    """The rate in Hz that the file or its owner says, None where the owner says that nobody knows it.
+
+    Raises Refused when none says it, or they say two. ``key`` is the owner's word for it, ``where`` is where in the
+    recording it would stand.
     """
     if of_file is not None and not 0 < of_file < float("inf"):
         raise given.refused(field=where, found=repr(of_file), expected="a rate above 0 Hz")
     if of_file is None and of_owner is None:
         expected = f"`about: {{{key}: ...}}` in sources.yaml"
         raise given.refused(field=key, found=f"{key} unknown: {where} absent", expected=expected)
+    if of_file is None and of_owner == UNKNOWN:
+        return None
     if of_file is not None and of_owner is not None and of_file != of_owner:
         found = f"{of_file!r} in {where}, {of_owner!r} in sources.yaml"
         raise given.refused(field=key, found=found, expected="one rate")
     return float(of_owner if of_file is None else of_file)
+
+
+def frame_times_s(frame_count: int, rate_hz: float | None) -> np.ndarray:
+    """When each frame was taken, (n_frames,) seconds; its number where the rate is unknown."""
+    return np.arange(frame_count, dtype=np.float64) / (rate_hz or 1.0)
+
+
+def said_of_times(rate_hz: float | None) -> dict[str, str]:
+    """What a session's metadata says of frames that are numbered, not timed."""
+    return {} if rate_hz is not None else {"frame_times": "frame numbers: the rate is unknown"}
 
 
 def native_id(path: Path) -> str:

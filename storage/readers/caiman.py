@@ -3,9 +3,7 @@
 import zipfile
 from pathlib import Path
 
-import numpy as np
-
-from storage.readers.about import about_of, native_id
+from storage.readers.about import about_of, frame_times_s, native_id, said_of_times
 from storage.readers.caiman_components import CORRELATION
 from storage.readers.caiman_hdf5 import components_of_hdf5
 from storage.readers.caiman_npz import components_of_npz
@@ -53,10 +51,10 @@ def read(given: Given) -> Recording:
         unit_filter=f"{unit_count} of {found.count} components: idx_components" if unit_count < found.count else None,
         frame_count=found.frame_count,
         rate_hz=found.rate_hz,
-        metadata=found.metadata,
+        metadata=found.metadata | said_of_times(found.rate_hz),
         **about.session_facts,
     )
-    rows = {FRAMES: frame_rows(session_id, np.arange(found.frame_count) / found.rate_hz)}
+    rows = {FRAMES: frame_rows(session_id, frame_times_s(found.frame_count, found.rate_hz))}
     if found.correlation is not None:
         rows[IMAGES] = [projection_row(session_id, CORRELATION, found.correlation, CORRELATION, given.refused)]
     units = [{"session_id": session_id} | unit for unit in found.units]

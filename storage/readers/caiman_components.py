@@ -21,7 +21,7 @@ class Components:
 
     count: int
     frame_count: int
-    rate_hz: float
+    rate_hz: float | None
     accepted: np.ndarray
     units: list[dict[str, Any]]
     traces: Callable[[str], list[Traces]]

@@ -1,11 +1,11 @@
 """What a lab says of a recording of its own: a few lines of YAML beside the files, or `about:` in sources.yaml."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field
 
-from storage.readers.about import About
+from storage.readers.about import UNKNOWN, About
 from storage.readers.lab_entries import (
     FRAME_TIMES,
     Behavior,
@@ -30,17 +30,12 @@ from storage.readers.lab_entries import (
     ZeroAt,
 )
 
-UNKNOWN = "unknown"
-
 
 class LabDescription(About):
     """What every format has in common."""
 
     location: str | None = Field(
         default=None, min_length=1, validation_alias=AliasChoices("location", "area"), description="brain area"
-    )
-    rate_hz: Annotated[float, Field(gt=0)] | Literal["unknown"] | None = Field(
-        default=None, description="frames per second; 'unknown' if nobody knows: frames are then numbered, not timed"
     )
     dff_unit: Literal["fraction", "percent"] = Field(default="fraction", description="unit of the signal dff")
     behavior: dict[BehaviorName, Behavior] = Field(default_factory=dict, description="signals of the animal")

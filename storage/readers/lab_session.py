@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from storage.declaration import Table
+from storage.readers.about import UNKNOWN, frame_times_s, said_of_times
 from storage.readers.given import Given, frame_rows, median_rate_hz
 from storage.readers.lab_behavior import Timed, behavior_blocks, timed_signal
 from storage.readers.lab_contents import Contents, Files, contents_of
-from storage.readers.lab_description import UNKNOWN, LabDescription
+from storage.readers.lab_description import LabDescription
 from storage.readers.lab_entries import EventVariables, StartedBy, TrialEvents, TrialTable
 from storage.readers.lab_events import Event, event_rows, log_events, names_of, variable_events, zero_s
 from storage.readers.lab_mat import vector_in
@@ -93,7 +94,7 @@ def _frame_times(
         return contents.time_s, {}
     frame_count = contents.cells.frame_count
     if description.rate_hz == UNKNOWN:
-        return np.arange(frame_count, dtype=np.float64), {"frame_times": "frame numbers: the rate is unknown"}
+        return frame_times_s(frame_count, None), said_of_times(None)
     if description.started_by is None:
         return np.arange(frame_count) / description.rate_hz, {}
     said: StartedBy = description.started_by

@@ -83,8 +83,8 @@ def _matrices(file: BinaryIO, refused: Refusal) -> Iterator[_Matrix]:
         at = start + _HEADER_BYTES + name_bytes
         matrix = _Matrix(name, (rows, columns), _CLASSES[layout], dtype, bool(imaginary), at)
         if name in seen or at + matrix.bytes > end:
-            found = "two variables of that name" if name in seen else f"{end - at} of {matrix.bytes} bytes"
-            raise refused(field=name, found=found, expected="a whole MATLAB variable, once")
+            found = "two variables of that name" if name in seen else f"{max(end - at, 0)} of {matrix.bytes} bytes"
+            raise refused(field=name or "file", found=found, expected="a whole MATLAB variable, once")
         seen.add(name)
         yield matrix
         start = at + matrix.bytes

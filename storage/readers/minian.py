@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from storage.readers.about import About, about_of, agreed_hz, id_part, native_id
+from storage.readers.about import UNKNOWN, About, about_of, agreed_hz, frame_times_s, id_part, native_id, said_of_times
 from storage.readers.given import Given, frame_rows, median_rate_hz
 from storage.readers.minian_arrays import Variable, variable_of
 from storage.readers.minian_behavior import behavior_of
@@ -98,7 +98,7 @@ def _clock(given: Given, about: About, layout: Layout, frame: np.ndarray) -> Clo
     if (gap := np.flatnonzero(np.diff(frame) != 1)).size:
         found = f"frame {frame[gap[0] + 1]} after frame {frame[gap[0]]}, and no table of their times"
         raise given.refused(field="C frame", found=found, expected="neural_timestamp.csv, or frames one by one")
-    return Clock(np.arange(len(frame)) / rate_hz, 0.0, ())
+    return Clock(frame_times_s(len(frame), rate_hz), 0.0, ())
 
 
 def _trace(given: Given, session_id: str, held: Variable, unit_id: np.ndarray, frame: np.ndarray) -> Traces:
@@ -187,12 +187,12 @@ def _session(
         "zones": zones_in(given.path, layout),
         "interpolated_frames": list(clock.interpolated),
         "not_read": sorted(stores - read),
-    }
+    } | (said_of_times(None) if about.rate_hz == UNKNOWN else {})
     return given.session(
         session_id,
         unit_count=unit_count,
         frame_count=len(clock.time_s),
-        rate_hz=median_rate_hz(clock.time_s) or about.rate_hz,
+        rate_hz=None if about.rate_hz == UNKNOWN else median_rate_hz(clock.time_s) or about.rate_hz,
         metadata={name: value for name, value in metadata.items() if value},
         **facts,
     )

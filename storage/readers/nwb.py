@@ -62,11 +62,10 @@ def read(given: Given) -> Recording:
     """
     require_session_id(given.project, "project", given.source_uri)
     try:
-        # The file is opened here, not by pynwb, which leaves it open when it fails half-way.
+        # The file is opened and closed here, not by pynwb, which leaves it open when it fails half-way.
         with warnings.catch_warnings(), opened_hdf5(given.path, given.refused) as file:
             warnings.simplefilter("ignore")
-            with _pynwb_reading(file) as io:
-                return _recording(io.read(), file, given)
+            return _recording(_pynwb_reading(file).read(), file, given)
     except Refused:
         raise
     except Exception as error:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from storage.readers.about import About, about_of, agreed_hz, native_id
+from storage.readers.about import About, about_of, agreed_hz, frame_times_s, native_id, said_of_times
 from storage.readers.given import Given, as_json, frame_rows
 from storage.readers.named_file import refused_in
 from storage.readers.numpy_files import opened_array, read_array
@@ -72,7 +72,7 @@ def read(given: Given) -> Recording:
         for plane in of_session
         for name, pixels in plane.projections.items()
     ]
-    frames = [frame_rows(one, np.arange(of[0].frame_count) / of[0].rate_hz) for one, of in sessions.items()]
+    frames = [frame_rows(one, frame_times_s(of[0].frame_count, of[0].rate_hz)) for one, of in sessions.items()]
     return given.recording(
         [_session(given, about, session_id, of_session) for session_id, of_session in sessions.items()],
         [
@@ -95,7 +95,7 @@ class _Plane:
     field: str
     roi_count: int
     frame_count: int
-    rate_hz: float
+    rate_hz: float | None
     accepted: np.ndarray
     signals: tuple[str, ...]
     units: list[dict[str, Any]]
@@ -221,7 +221,7 @@ def _session(given: Given, about: About, session_id: str, planes: list[_Plane]) 
         unit_filter=f"{unit_count} of {roi_count} ROIs: iscell",
         frame_count=planes[0].frame_count,
         rate_hz=planes[0].rate_hz,
-        metadata={"planes": {plane.number: plane.settings for plane in planes}},
+        metadata={"planes": {plane.number: plane.settings for plane in planes}} | said_of_times(planes[0].rate_hz),
         **about.session_facts,
     )
 

@@ -2,22 +2,22 @@
 
 import threading
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 _CHUNK_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True)
+@dataclass
 class Passed:
-    """A request, and how many bytes of a body were sent in answer."""
+    """A request, and its answer so far: the status, and how many bytes of a body were sent."""
 
     method: str
     path: str
     range: str | None
-    status: int
-    bytes: int
+    status: int = 0
+    bytes: int = 0
 
 
 @dataclass
@@ -80,13 +80,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         fault = self.proxy.fault_for(self.path) if self.command == "GET" else None
+        # Noted before it is answered: whoever has the answer may look.
+        passed = Passed(self.command, self.path, self.headers.get("Range"))
+        self.proxy.passed.append(passed)
         if fault and fault.status:
+            passed.status = fault.status
             self.send_error(fault.status)
-            self._note(fault.status, 0)
             return
         upstream = HTTPConnection(urlsplit(self.proxy.upstream).netloc)
         upstream.request(self.command, self.path, headers={k: v for k, v in self.headers.items() if k != "Connection"})
         answer = upstream.getresponse()
+        passed.status = answer.status
         self.send_response_only(answer.status, answer.reason)
         for name, value in answer.getheaders():
             if name.lower() not in ("connection", "transfer-encoding"):
@@ -94,34 +98,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.close_connection = True
         self.end_headers()
-        self._note(answer.status, 0 if self.command == "HEAD" else self._relay(answer, fault))
+        if self.command == "GET":
+            self._relay(answer, fault, passed)
 
     do_HEAD = do_GET  # noqa: N815
 
-    def _relay(self, answer, fault: Fault | None) -> int:
-        """Bytes of the body that were sent on, some of them not as they came."""
-        sent = 0
+    def _relay(self, answer: HTTPResponse, fault: Fault | None, passed: Passed) -> None:
+        """Send the body on, up to where the fault breaks it."""
         stops = [stop for stop in (fault and fault.cut_after, fault and fault.stall_after) if stop is not None]
         limit = min(stops, default=None)
         while chunk := answer.read(_CHUNK_BYTES):
-            if fault and fault.bend and sent == 0:
+            if fault and fault.bend and passed.bytes == 0:
                 chunk = chunk[:-1] + bytes([chunk[-1] ^ 0xFF])
             if limit is not None:
-                chunk = chunk[: limit - sent]
+                chunk = chunk[: limit - passed.bytes]
+            passed.bytes += len(chunk)
             try:
                 self.wfile.write(chunk)
             except OSError:
-                return sent
-            sent += len(chunk)
-            if limit is not None and sent >= limit:
+                return
+            if limit is not None and passed.bytes >= limit:
                 self.wfile.flush()
                 if fault.stall_after is not None:
                     self.proxy.released.wait(60)
-                return sent
-        return sent
-
-    def _note(self, status: int, sent: int) -> None:
-        self.proxy.passed.append(Passed(self.command, self.path, self.headers.get("Range"), status, sent))
+                return
 
     def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         pass

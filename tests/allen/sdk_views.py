@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from allensdk.brain_observatory.behavior.behavior_ophys_experiment import BehaviorOphysExperiment
 from allensdk.brain_observatory.ecephys.ecephys_session import EcephysSession
+from allensdk.brain_observatory.ecephys.ecephys_session_api import EcephysNwbSessionApi
+from pynwb import NWBHDF5IO
 
 _EXPERIMENT_TABLES = (
     "cell_specimen_table",
@@ -81,7 +83,13 @@ def show_session(nwb: Path, folder: Path, everything: bool = False) -> None:
         "presence_ratio_minimum": -np.inf,
         "isi_violations_maximum": np.inf,
     }
-    shown = EcephysSession.from_nwb_path(str(nwb), api_kwargs=limits if everything else {})
+    with NWBHDF5IO(str(nwb), "r", load_namespaces=True) as io:
+        # Not `EcephysSession.from_nwb_path`: that reads the whole file again for each table.
+        api = EcephysNwbSessionApi.from_nwbfile(io.read(), **(limits if everything else {}))
+        _show_session(EcephysSession(api), folder)
+
+
+def _show_session(shown: EcephysSession, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in _SESSION_TABLES:
         _write_table(folder, name, getattr(shown, name))

@@ -484,11 +484,24 @@ def test_channels_and_probes_are_the_same(session):
 # ---- the table of fields ----
 
 
-def listed(heading: str) -> set[str]:
-    """Names in the first column of that part of docs/allen-fields.md."""
+def rows_of(heading: str) -> list[list[str]]:
+    """Cells of the table in that part of docs/allen-fields.md: the AllenSDK's name, where it lies in the lake, a note."""
     part = FIELDS.read_text(encoding="utf-8").split(f"## {heading}\n")[1].split("\n## ")[0]
-    rows = [line.split("|")[1] for line in part.splitlines() if line.startswith("| `")]
-    return {name for cell in rows for name in re.findall(r"`([^`]+)`", cell)}
+    return [line.strip("| ").split(" | ") for line in part.splitlines() if line.startswith("| `")]
+
+
+def listed(heading: str) -> set[str]:
+    return {row[0].strip("`") for row in rows_of(heading)}
+
+
+def said_to_lie(heading: str, where: str) -> set[str]:
+    """Names that the part gives after ``where``, 'signal' or 'metadata' or 'attributes', in its column of the lake."""
+    found = re.findall(rf"{where}s?(?: of `\w+`)?: ((?:`\w+`(?:, )?)+)", "\n".join(row[1] for row in rows_of(heading)))
+    return {name for names in found for name in re.findall(r"`(\w+)`", names)}
+
+
+def keys_of(recording: Recording, *tables) -> set[str]:
+    return {key for one in tables for row in said(table(recording, one)) for key in row or ()}
 
 
 def attributes_shown(shown: object) -> set[str]:
@@ -510,9 +523,29 @@ def test_the_page_lists_all_that_an_experiment_shows(experiment):
     assert listed("Visual Behavior") == attributes_shown(experiment.sdk) | columns | metadata
 
 
+def test_what_the_page_says_of_an_experiment_is_in_the_lake(experiment):
+    page, recording = "Visual Behavior", experiment.recording
+    assert said_to_lie(page, "signal") == set(experiment.signals)
+    assert said_to_lie(page, "metadata") - set(experiment.metadata) <= {"imaging_plane_group"}
+    # A passive session has no licks and no rewards.
+    without = {"frame", "volume_ml", "auto_rewarded"} if not len(experiment.sdk.licks) else set()
+    assert said_to_lie(page, "attributes") - without <= keys_of(recording, UNITS, EVENTS, TRIALS)
+
+
 def test_the_page_lists_all_that_a_session_shows(session):
     columns = columns_shown(
         session.sdk, "units", "channels", "probes", "stimulus_presentations", "running_speed",
         "optogenetic_stimulation_epochs", "invalid_times",
     )  # fmt: skip
     assert listed("Visual Coding Neuropixels") == attributes_shown(session.sdk) | columns
+
+
+def test_what_the_page_says_of_a_session_is_in_the_lake(session):
+    page = "Visual Coding Neuropixels"
+    assert {"pupil_half_width_px", "running_speed_end_s"} < said_to_lie(page, "signal") <= set(session.signals)
+    held = set(session.metadata) | set(session.metadata["channels"]) | set(session.metadata["probes"][0])
+    held |= set(session.metadata["eye_tracking_rig_geometry"])
+    assert said_to_lie(page, "metadata") <= held
+    # No probe of this session has a rate of LFP.
+    missing = {"probe_lfp_sampling_rate"}
+    assert said_to_lie(page, "attributes") - missing <= keys_of(session.recording, UNITS, EVENTS)

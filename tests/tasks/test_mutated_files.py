@@ -23,7 +23,7 @@ from tasks.ingest import Ingested, ingest_file
 REPOSITORY = Path(__file__).resolve().parents[2]
 REAL = REPOSITORY.parent / "shared" / "recordings"
 FILES = REPOSITORY / "tests" / "storage" / "readers" / "files"
-SHARDS, EXAMPLES = 4, 60
+SHARDS, EXAMPLES = 4, 500
 
 # Real recordings by name: the file or folder, small ones of each format.
 _REAL = {

@@ -22,7 +22,7 @@ def probe(nwbfile) -> None:
     """Three units on four electrodes in two structures; the second without spikes."""
     device = nwbfile.create_device("probe")
     group = nwbfile.create_electrode_group("shank", description="d", location="HPC", device=device)
-    for structure in ("CA1", "CA1", "VISp", ""):
+    for structure in ("CA1", "CA1", "VISp", " "):
         nwbfile.add_electrode(group=group, location=structure)
     for name in (
         "quality",
