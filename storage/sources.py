@@ -114,7 +114,7 @@ def found_files(source: Source) -> FoundFiles:
     passed_over = 0
     for path in source.paths:
         if source.about is not None:
-            there = [Found(Path(path))] if os.path.lexists(path) else []
+            there = [_named(Path(path), None)] if os.path.lexists(path) else []
         elif _is_folder(path):
             there, others = _in_folder(Path(path), source.reader, missing)
             passed_over += others

@@ -136,7 +136,7 @@ class _Values:
         if hasattr(held, "shape"):
             if not self._is_empty(held):
                 raise Malformed("a struct that is neither fields nor empty")
-            count = prod(self._empty_shape(held))
+            count = prod(self._shape_of_empty(held))
             self._parts.add(count, depth)
             return {} if count == 1 else [{} for _ in range(count)]
         fields = dict(held.items())
@@ -171,6 +171,11 @@ class _Values:
         return bool(held.attrs.get("MATLAB_empty", 0))
 
     def _empty_shape(self, held: Any) -> tuple[int, ...]:
+        if prod(shape := self._shape_of_empty(held)):
+            raise Malformed(f"nothing, of shape {shape}"[:200])
+        return shape
+
+    def _shape_of_empty(self, held: Any) -> tuple[int, ...]:
         shape = tuple(int(one) for one in self._read(held).ravel())
         if len(shape) > 32 or min(shape, default=0) < 0:
             raise Malformed(f"shape {shape}"[:200])

@@ -401,7 +401,7 @@ def test_masks_that_are_nearly_all_zeros_are_read(write_nwb):
         ("rois", lambda held: np.array([0, 1, 1]), "cell 1 more than once"),
         ("data", lambda held: held.astype("S8"), "|S8 of shape (8, 3)"),
         ("data", lambda held: held[:0], "shape (0, 3)"),
-        ("data", lambda held: held[:, :, np.newaxis], "incorrect shape: got '(8, 3, 1)'"),
+        ("data", lambda held: held[:, :, np.newaxis], "incorrect shape for data: got (8, 3, 1)"),
         ("timestamps", lambda held: held[:-1], "7 timestamps for 8 frames"),
         ("timestamps", lambda held: held[::-1], "time running backwards at frame 1"),
         ("timestamps", lambda held: held.astype("S8"), "|S8 of shape (8,)"),
