@@ -13,7 +13,7 @@ from storage.content_hash import HashCache, content_sha256
 from storage.due import NewFile
 from storage.lake import Lake, open_lake
 from storage.readers.choose import KNOWN_FORMATS, parts_of, read_recording, reader_named
-from storage.readers.parts import recording_sha256
+from storage.readers.parts import recording_sha256, uri_of
 from storage.readers.recording import Recording, Refused
 from storage.settings import Settings
 from storage.tables import REJECTED
@@ -37,7 +37,7 @@ def ingest_file(file: NewFile) -> Ingested:
         return run_isolated(read_into_lake, file, settings)
     except ProcessDied:
         refused = Refused(
-            source_uri=file.path,
+            source_uri=uri_of(Path(file.path)),
             field="file",
             found="bytes on which the reading library crashed",
             expected="an undamaged file; copy it again from where it was recorded",
@@ -75,7 +75,7 @@ def read_into_lake(file: NewFile, settings: Settings) -> Ingested:
             blocks=recording.blocks,
             forget_sessions={*before["session_id"], *recording.session_ids},
             forget_rejected=[recording.source_uri],
-            message=f"ingest {file.path}",
+            message=f"ingest {recording.source_uri}",
             info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
         )
     except Refused as refused:
@@ -105,7 +105,7 @@ def _about(file: NewFile) -> dict | None:
 def _reject(lake: Lake, file: NewFile, refused: Refused) -> Ingested:
     lake.replace(
         {REJECTED: _rejected_row(refused)},
-        message=f"refuse {file.path}",
+        message=f"refuse {refused.source_uri}",
         info={"project": file.project, "reason": str(refused)},
     )
     return Ingested(file.path, refusal=f"{refused.field}: found {refused.found}; expected {refused.expected}")

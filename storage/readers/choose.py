@@ -32,7 +32,7 @@ from storage.readers import (
 )
 from storage.readers.csv_rows import csv_header
 from storage.readers.given import Given
-from storage.readers.parts import Unfit, recording_sha256, require_fit, state_of, uri_of
+from storage.readers.parts import Unfit, recording_sha256, require_below, require_fit, state_of, uri_of
 from storage.readers.recording import Recording, Refused, checked
 from storage.row_files import RowBlocks
 from storage.traces import Traces, TraceStream
@@ -137,9 +137,12 @@ def read_recording(
     sha256: str | None = None
     reader: Reader | None = None
     try:
+        require_below(path, Path(root) if root else None)
         if not path.is_dir():
-            require_fit([path], Path(root) if root else None)
+            require_fit([path], None)
         reader = reader_for(path, reader_name)
+        if reader is None and path.is_dir():
+            raise Refused(source_uri=uri, field="folder", found=_unknown(path), expected=_what_is_known())
         files = parts_of(path, reader, about)
         require_fit(files, Path(root) if root else path if path.is_dir() else path.parent if len(files) > 1 else None)
         before = state_of(files)
@@ -222,4 +225,4 @@ def _unknown(path: Path) -> str:
 
 
 def _what_is_known() -> str:
-    return "; ".join(f"{reader.KNOWS} ({reader.NAME})" for reader in READERS)
+    return f"what one of these reads, or reader: and about: in sources.yaml: {', '.join(one.NAME for one in READERS)}"

@@ -98,13 +98,16 @@ def _all_placed(nwbfile: Any) -> Iterator[Placed]:
 
 def _unknown(nwbfile: Any, file: "h5py.File") -> dict[str, str]:
     """What stands in the file and isn't among what pynwb makes of it: it passes over types that it doesn't know."""
+    import h5py
+
     shown = {"acquisition": nwbfile.acquisition, "processing": nwbfile.processing, "events": nwbfile.events}
     shown["intervals"] = dict.fromkeys([*(nwbfile.intervals or {}), "epochs", "trials", "invalid_times"])
     shown |= {f"processing/{name}": module.data_interfaces for name, module in _items(nwbfile.processing)}
     unknown: dict[str, str] = {}
     for folder, known in shown.items():
-        for name in sorted(set(file.get(folder, ())) - set(known or ())):
-            held = file[folder].get(name)
+        group = file.get(folder)
+        for name in sorted(set(group) - set(known or ())) if isinstance(group, h5py.Group) else ():
+            held = group.get(name)
             kind = None if held is None else held.attrs.get("neurodata_type")
             unknown[f"{folder}/{name}"] = "nothing" if held is None else f"{kind}, which pynwb doesn't know"
     return unknown

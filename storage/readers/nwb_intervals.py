@@ -112,7 +112,7 @@ def _seconds(table: Any, name: str, where: str, refused: Refusal) -> np.ndarray:
 
 
 def _times(table: Any, name: str, where: str, refused: Refusal) -> np.ndarray:
-    values = numbers(table, name, where, refused)
+    values = numbers(table, name, refused)
     if values is None:
         found = "text" if name in table.colnames else "no such column"
         raise refused(field=f"{where} {name}", found=found, expected="seconds, one for each row")
@@ -147,7 +147,7 @@ def _word(said: str | None) -> str | None:
 
 def _flags(table: Any, name: str, where: str, refused: Refusal) -> list[bool | None] | None:
     """The column as true or false, None where it is NaN; None in all when it holds anything else."""
-    values = numbers(table, name, where, refused)
+    values = numbers(table, name, refused)
     if values is None or not np.isin(found := values[values == values], (0, 1)).all() or not found.size:
         return None
     return [None if value != value else bool(value) for value in values.tolist()]

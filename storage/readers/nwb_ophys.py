@@ -192,7 +192,7 @@ def _response(placed: Placed, samples: Samples, planes: list[_Plane], refused: R
 def _cell_ids(table: Any, refused: Refusal) -> np.ndarray:
     if "cell_specimen_id" not in table.colnames:
         return row_ids(table, table.name, refused)
-    ids = numbers(table, "cell_specimen_id", table.name, refused)
+    ids = numbers(table, "cell_specimen_id", refused)
     if ids is None or ids.dtype.kind not in "iu" or (ids > np.iinfo(np.int64).max).any():
         found = "unknown cell: no numbers" if ids is None else f"unknown cell: {ids.dtype} values such as {ids[0]}"
         raise refused(field=f"{table.name} cell_specimen_id", found=found, expected="64-bit integers")

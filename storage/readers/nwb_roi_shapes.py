@@ -32,7 +32,7 @@ def _of_pixels(table: Any, rows: Sequence[int], refused: Refusal) -> list[tuple]
     index = table["pixel_mask"]
     ends = ends_of(index, table.name, refused)
     data = stored_in(index.target.data)
-    if data is None or not {"x", "y", "weight"} <= set(data.dtype.names or ()) or len(ends) != len(table.id):
+    if data is None or not {"x", "y", "weight"} <= set(data.dtype.names or ()):
         found = f"{data.dtype if data is not None else 'no dataset'} in {len(ends)} rows"
         raise refused(field=field, found=found, expected="x, y and weight of the pixels of each row")
     dataset_at(data.file, data.name, refused, kinds="V", ndim=1)
@@ -56,7 +56,6 @@ def _of_images(table: Any, rows: Sequence[int], refused: Refusal) -> list[tuple]
         data is None
         or data.ndim != 3
         or data.dtype.kind not in "fiub"
-        or len(data) != len(table.id)
         or np.prod(data.shape[1:], dtype=float) > _MOST_PIXELS
     ):
         found = "no dataset" if data is None else f"{data.dtype} of shape {data.shape}"

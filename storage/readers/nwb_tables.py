@@ -43,9 +43,9 @@ def row_ids(table: Any, where: str, refused: Refusal) -> np.ndarray:
 def column(table: Any, name: str, where: str, refused: Refusal) -> np.ndarray | list:
     """Values of a plain column: numbers as an array (n_rows, ...), texts and names of objects as a list.
 
-    Raises what ``refused`` makes when it is of another form, or not as long as the table.
+    Raises what ``refused`` makes when it is of another form.
     """
-    values = _plain(table, name, where, refused)
+    values = _plain(table, name, refused)
     if values is None:
         raise refused(field=f"{where} {name}", found=type(table[name]).__name__, expected="one value for each row")
     return values
@@ -60,18 +60,18 @@ def texts(table: Any, name: str, where: str, refused: Refusal) -> list[str | Non
         return None
     values: Any
     if _is_index(table[name]):
-        lists, _ = _ragged(table[name], len(table.id), where, refused)
+        lists, _ = _ragged(table[name], where, refused)
         values = [", ".join(map(str, one)) for one in lists] if lists and all(map(_all_text, lists)) else None
     else:
-        values = _plain(table, name, where, refused)
+        values = _plain(table, name, refused)
     if not isinstance(values, list) or not _all_text(values):
         return None
     return [value.strip() or None for value in values]
 
 
-def numbers(table: Any, name: str, where: str, refused: Refusal) -> np.ndarray | None:
+def numbers(table: Any, name: str, refused: Refusal) -> np.ndarray | None:
     """The column's numbers (n_rows,); None when there is no such column, or it holds something else."""
-    values = _plain(table, name, where, refused) if name in table.colnames else None
+    values = _plain(table, name, refused) if name in table.colnames else None
     return values if isinstance(values, np.ndarray) and values.ndim == 1 else None
 
 
@@ -104,9 +104,9 @@ def attributes(
             continue
         held, reason = table[name], None
         if _is_index(held):
-            values, reason = _ragged(held, len(table.id), where, refused)
+            values, reason = _ragged(held, where, refused)
         else:
-            values = _plain(table, name, where, refused)
+            values = _plain(table, name, refused)
         if values is None:
             left_out[f"{where}/{name}"] = reason or f"{type(held).__name__} of more than {MOST_VALUES} values a row"
         else:
@@ -121,22 +121,14 @@ def _all_text(values: list) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-def _plain(table: Any, name: str, where: str, refused: Refusal) -> np.ndarray | list | None:
-    held, count = table[name], len(table.id)
-    if _is_index(held):
-        return None
-    if len(held.data) != count:
-        found = f"{len(held.data)} values for {count} rows"
-        raise refused(field=f"{where} {name}", found=found, expected="one value for each row")
-    return _flat(held, refused)
+def _plain(table: Any, name: str, refused: Refusal) -> np.ndarray | list | None:
+    # That all columns of a table are of one length, pynwb has seen to.
+    return None if _is_index(table[name]) else _flat(table[name], refused)
 
 
-def _ragged(index: Any, count: int, where: str, refused: Refusal) -> tuple[list[list] | None, str | None]:
+def _ragged(index: Any, where: str, refused: Refusal) -> tuple[list[list] | None, str | None]:
     if _is_index(index.target):
         return None, "lists of lists"
-    if len(index.data) != count:
-        found = f"{len(index.data)} values for {count} rows"
-        raise refused(field=f"{where} {index.name}", found=found, expected="one value for each row")
     ends = ends_of(index, where, refused)
     longest = int(np.diff(ends, prepend=0).max()) if len(ends) else 0
     if longest > MOST_VALUES:

@@ -113,14 +113,14 @@ def sorted_units(table: Any, contents: Contents, given: Given) -> SortedUnits | 
         columns["quality"] = quality
         taken.add("quality")
     for name, ours in _METRICS.items():
-        values = numbers(table, name, "units", refused)
+        values = numbers(table, name, refused)
         if values is not None and ours not in columns:
             columns[ours] = values.astype(float).tolist()
             taken.add(name)
     said, structure = _structures(table, len(ids), refused)
     columns["structure"] = structure
     taken |= said
-    ends, times = _spike_ends(table, len(ids), refused)
+    ends, times = _spike_ends(table, refused)
     amplitudes = _amplitudes(table, ends, refused)
     if amplitudes:
         taken.add(_AMPLITUDES)
@@ -137,7 +137,7 @@ def _structures(table: Any, n_units: int, refused: Refusal) -> tuple[set[str], l
             return {name}, named
     if "electrodes" in table.colnames:
         return set(), _of_electrodes(table["electrodes"], n_units, refused)
-    if "electrode_group" in table.colnames and len(table["electrode_group"].data) == n_units <= 100_000:
+    if "electrode_group" in table.colnames:
         groups = table["electrode_group"].data[:]
         return set(), [getattr(group, "location", None) or None for group in groups]
     return set(), [None] * n_units
@@ -150,7 +150,7 @@ def _of_electrodes(index: Any, n_units: int, refused: Refusal) -> list[str | Non
     ends = ends_of(index, "units", refused) if isinstance(index, VectorIndex) else np.arange(1, n_units + 1)
     locations = texts(region.table, "location", region.table.name, refused)
     rows = stored_in(region.data)
-    if locations is None or rows is None or len(ends) != n_units or rows.ndim != 1 or rows.dtype.kind not in "iu":
+    if locations is None or rows is None or rows.ndim != 1 or rows.dtype.kind not in "iu":
         return [None] * n_units
     if len(rows) > n_units * 1000 * MOST_VALUES:
         raise refused(field="units electrodes", found=f"{len(rows)} of them", expected="electrodes of each unit")
@@ -161,7 +161,7 @@ def _of_electrodes(index: Any, n_units: int, refused: Refusal) -> list[str | Non
     return [one.pop() if len(one) == 1 else None for one in each]
 
 
-def _spike_ends(table: Any, n_units: int, refused: Refusal) -> tuple[np.ndarray, str | None]:
+def _spike_ends(table: Any, refused: Refusal) -> tuple[np.ndarray, str | None]:
     from hdmf.common import VectorIndex
 
     if "spike_times" not in table.colnames:
@@ -171,8 +171,6 @@ def _spike_ends(table: Any, n_units: int, refused: Refusal) -> tuple[np.ndarray,
     if not isinstance(index, VectorIndex) or data is None:
         raise refused(field="units spike_times", found="no index", expected="spike_times and spike_times_index")
     ends = ends_of(index, "units", refused)
-    if len(ends) != n_units:
-        raise refused(field="units spike_times_index", found=f"{len(ends)} rows", expected=f"one for {n_units} units")
     if data.ndim != 1 or data.dtype.kind != "f":
         found = f"{data.dtype} of shape {data.shape}"
         raise refused(field="units spike_times", found=found, expected="seconds, as floating-point numbers")

@@ -19,13 +19,17 @@ def require_fit(files: Sequence[Path], root: Path | None) -> None:
     """Raises Unfit unless each file is a plain one and, with ``root``, lies below it whatever links lead to it."""
     if len(files) > MOST_PARTS:
         raise Unfit(f"{len(files)} files, more than {MOST_PARTS}")
-    below = os.path.realpath(root) + os.sep if root is not None else ""
     for file in files:
-        target = os.path.realpath(file)
-        if not target.startswith(below) and target != below.rstrip(os.sep):
-            raise Unfit(f"a link that leads out of {root}, to {target}")
+        require_below(file, root)
         if not stat.S_ISREG(os.stat(file).st_mode):
             raise Unfit(f"{file.name} is no plain file")
+
+
+def require_below(path: Path, root: Path | None) -> None:
+    """Raises Unfit unless a path is ``root`` or lies below it, whatever links lead to it."""
+    target = os.path.realpath(path)
+    if root is not None and not f"{target}{os.sep}".startswith(os.path.join(os.path.realpath(root), "")):
+        raise Unfit(f"a link that leads out of {root}, to {target}")
 
 
 def recording_sha256(

@@ -61,7 +61,7 @@ def test_a_link_to_nowhere_and_a_folder_are_refused(tmp_path):
     (tmp_path / "gone.nwb").symlink_to(tmp_path / "nothing")
     (tmp_path / "folder.nwb").mkdir()
     assert "FileNotFoundError" in refusal(tmp_path / "gone.nwb").found
-    assert refusal(tmp_path / "folder.nwb").found == "folder.nwb is no plain file"
+    assert refusal(tmp_path / "folder.nwb").found == "no reader knows this folder"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

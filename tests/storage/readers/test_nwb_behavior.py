@@ -183,7 +183,7 @@ def test_what_the_animal_did_is_events(tmp_path):
     ]
     said = [None if one is None else json.loads(one) for one in read["attributes"]]
     assert said[2:4] == [{"value": [1, 2], "unit": "n.a."}, {"value": 0.005, "unit": "ml"}]
-    assert signals(path) == {}
+    assert read_recording(path, "lab").blocks == ()
 
 
 def changed(path, name: str, stored) -> None:
