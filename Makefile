@@ -1,6 +1,7 @@
 # `make nightly` and `make test` set up what they need; `make help` lists the rest.
 SHELL := /bin/bash
 PYTHON ?= python3
+ALLEN_PYTHON ?= $(PYTHON)
 SOURCES ?= sources.yaml
 PROTOCOL ?= rigorous
 NEUROLAKE_HOME ?= $(HOME)/neurolake
@@ -12,12 +13,13 @@ export OPENBLAS_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 READY := .venv/.ready
+ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly test lint wheel bench samples sql models prefect check dictionary
+.PHONY: help nightly test lint wheel bench bench-ingest samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 nightly: $(READY) $(if $(filter sources.yaml,$(SOURCES)),$(SAMPLES)) ## ingest what is new, compute, train, report; SOURCES=folder, file, glob or yaml; PROTOCOL=rigorous|published
 	@.venv/bin/python -m flows.watch --sources '$(SOURCES)' --protocol $(PROTOCOL)
@@ -44,6 +46,17 @@ $(SAMPLES): | $(READY)
 bench: $(READY) ## the lake beside NumPy and pandas, one table
 	@.venv/bin/python benchmarks/lake_roads.py
 
+bench-ingest: $(READY) $(ALLEN_READY) ## a recording into the lake, beside h5py with Parquet alone and the AllenSDK
+	@.venv/bin/python benchmarks/ingest_session.py
+
+allen: $(ALLEN_READY) ## set up the environment of the AllenSDK
+
+fetch: $(ALLEN_READY) ## fetch sessions of the Allen Institute; ARGS='--help' lists the criteria
+	@.venv-allen/bin/python -m flows.fetch_allen $(ARGS)
+
+allentest: $(ALLEN_READY) ## run the tests of the AllenSDK's environment
+	@.venv-allen/bin/python -m pytest tests/allen
+
 sql: $(READY) ## a DuckDB shell on the lake, for reading
 	@.venv/bin/python -m storage.shell
 
@@ -66,4 +79,12 @@ $(READY): requirements.lock pyproject.toml
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.lock)"
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The AllenSDK's numpy and pandas have no wheels for a Python above 3.11. The .pth puts the repository on its path.
+$(ALLEN_READY): deployments/allen/requirements.lock
+	@test -x .venv-allen/bin/python || $(ALLEN_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11) and "the AllenSDK needs Python 3.11; set ALLEN_PYTHON=")'
+	@test -x .venv-allen/bin/python || { echo "making .venv-allen (once, some minutes)"; $(ALLEN_PYTHON) -m venv .venv-allen; }
+	@.venv-allen/bin/python -m pip install --quiet --disable-pip-version-check -r deployments/allen/requirements.lock
+	@pwd >"$$(.venv-allen/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/neurolake.pth"
 	@touch $@

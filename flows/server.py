@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from flows.watch import configure_prefect
+from flows.prefect_settings import configure_prefect
 from storage.settings import Settings
 
 

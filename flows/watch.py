@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from flows.prefect_settings import configure_prefect
 from storage.due import new_files, reports_due, responses_due, studies_due
 from storage.lake import LakeMismatch, open_lake
 from storage.settings import Settings
@@ -57,18 +58,6 @@ def _night(sources: str, protocol: str, settings: Settings, console: Console) ->
     for line in summary.lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)
     return 1 if summary.failures else 0
-
-
-def configure_prefect(settings: Settings) -> None:
-    """Settings of an in-process night, each of which a person's own environment overrides."""
-    for name, value in {
-        "PREFECT_HOME": str(settings.home / "prefect"),
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "240",
-        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
-    }.items():
-        os.environ.setdefault(name, value)
 
 
 def _say_where(console: Console, settings: Settings) -> None:

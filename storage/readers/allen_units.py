@@ -54,7 +54,7 @@ _COLUMNS = {
     "presence_ratio": "presence_ratio",
     "amplitude_cutoff": "amplitude_cutoff",
 }
-_SPIKES_PER_BLOCK = 2_000_000
+_SPIKES_PER_BLOCK = 1_048_576
 
 
 @dataclass(frozen=True)

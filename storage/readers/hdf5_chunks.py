@@ -54,7 +54,7 @@ def require_sound_chunks(dataset: "h5py.Dataset", field: str, refused: Refusal) 
 
 
 def forget(file: "h5py.File") -> None:
-    """Forgets which datasets of the file were sound: its number may be another file's next."""
+    """Forgets which datasets of the file were sound, as it closes: it may be another one by its next opening."""
     from h5py import h5o
 
     fileno = h5o.get_info(file.id).fileno

@@ -128,7 +128,6 @@ class _Values:
     def _contents(self, held: Any, depth: int) -> list[Any]:
         if not self._is_references(held):
             raise Malformed(f"a cell of {held.dtype}")
-        self._parts.add(held.size, depth)
         references = self._read(held).ravel().tolist()
         return [self.value(self._file[reference], depth + 1) for reference in references]
 

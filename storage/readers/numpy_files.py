@@ -115,7 +115,6 @@ def _array(stream: BinaryIO, size: int, field: str, refused: Refusal, pickled: b
                 raise refused(field=field, found=f"{filled} bytes of values", expected=f"{len(raw)} bytes")
             raw[filled : filled + len(block)] = block
             filled += len(block)
-        stream.read(1)  # at the end of a member, its checksum is verified
         return flat.reshape(header.shape, order=order)
 
 

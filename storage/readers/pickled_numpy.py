@@ -110,9 +110,9 @@ def _begun_dtype(code: Any, align: Any = False, copy: Any = True) -> Unfinished:
             raise Forbidden(f"byte order {byte_order!r} of a dtype"[:100])
         if subarray is not None:
             base, shape = subarray
-            return _no_objects(np.dtype((_known(base), _shape(shape if type(shape) is tuple else (shape,)))))
+            return np.dtype((_known(base), _shape(shape if type(shape) is tuple else (shape,))))
         if names is not None:
-            return _no_objects(_structured(names, fields, itemsize))
+            return _structured(names, fields, itemsize)
         if code[0] in "Mm":
             unit, count, *_ = metadata[1]
             unit = unit if type(unit) is str else unit.decode("ascii")
@@ -130,12 +130,6 @@ def _structured(names: Any, fields: Any, itemsize: Any) -> np.dtype:
     parts = [fields[name] for name in names]
     formats, offsets = [_known(part[0]) for part in parts], [part[1] for part in parts]
     return np.dtype({"names": list(names), "formats": formats, "offsets": offsets, "itemsize": itemsize})
-
-
-def _no_objects(dtype: np.dtype) -> np.dtype:
-    if dtype.hasobject or dtype.itemsize > 2**20:
-        raise Forbidden(f"dtype {dtype}"[:100])
-    return dtype
 
 
 def _known(dtype: Any) -> np.dtype:

@@ -1,6 +1,6 @@
 """Fixtures of the allen environment: an S3 server laid out as the real bucket, and a warehouse, both on 127.0.0.1.
 
-    .venv-allen/bin/python -m pytest tests/allen --confcutdir tests/allen
+    .venv-allen/bin/python -m pytest tests/allen
 
 Elsewhere nothing here is collected.
 """

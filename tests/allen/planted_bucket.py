@@ -1,7 +1,7 @@
 """A local S3 server with a bucket laid out as visual-behavior-ophys-data, its NWB files written by the AllenSDK.
 
-The metadata tables are the real ones (of the cells' only those of planted experiments), of which the AllenSDK's package holds a copy for its own tests. The manifest
-names a file for each of their experiments; only a few of them are there.
+The metadata tables are the real ones (of the cells' only those of planted experiments): the AllenSDK's package holds a
+copy for its own tests. The manifest names a file for each experiment; only a few of these are there.
 """
 
 import contextlib

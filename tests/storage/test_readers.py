@@ -104,7 +104,7 @@ def test_a_file_no_reader_knows_is_refused_with_its_header(tmp_path):
     path.write_text("mouse,lick_s\n1,2.0\n")
     refused = refusal(path)
     assert refused.found == "no reader knows this file: columns mouse, lick_s"
-    assert "(nwb)" in refused.expected
+    assert ", nwb" in refused.expected
     assert "visual_behavior_features" in refused.expected
     assert refused.reader is None
 

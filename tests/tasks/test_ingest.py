@@ -129,7 +129,8 @@ def test_what_the_owner_says_otherwise_makes_another_recording(lake: Lake, descr
     said = {"format": "matrix", "orientation": "cells_by_frames", "rate_hz": 20, "signal": "dff", "session": "day1"}
     sources = tmp_path / "sources.yaml"
     for rate_hz in (20, 30):
-        source = {"name": "lab", "paths": ["in/lab/day1.csv"], "reader": "lab_files", "about": said | {"rate_hz": rate_hz}}
+        source = {"name": "lab", "paths": ["in/lab/day1.csv"], "reader": "lab_files"}
+        source["about"] = said | {"rate_hz": rate_hz}
         sources.write_text(yaml.safe_dump({"sources": [source]}))
         (file,) = new_files(lake, load_sources(sources)).new
         assert ingest_file.fn(file).refusal is None

@@ -134,7 +134,7 @@ def test_a_unit_is_joined_with_its_channel_and_probe(recording):
     assert (said["probe_description"], said["probe_sampling_rate"]) == ("probeC", 29999.96)
 
 
-@pytest.mark.parametrize("spikes_per_block", [2_000_000, 100])
+@pytest.mark.parametrize("spikes_per_block", [1_048_576, 100])
 def test_spikes_are_those_of_each_kept_unit(monkeypatch, spikes_per_block):
     monkeypatch.setattr(allen_units, "_SPIKES_PER_BLOCK", spikes_per_block)
     parts = blocks(read_recording(FILE, "np"), "spikes")

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
+from storage.readers import hdf5_chunks
 from storage.readers.hdf5_files import dataset_at, numbers_at, opened_hdf5, text_attribute, texts_at
 from storage.readers.recording import Refused
 
@@ -274,6 +275,7 @@ def test_chunks_are_looked_at_once_for_each_opening(written, monkeypatch):
             for _ in range(3):
                 dataset_at(file, "a", REFUSED)
         assert looked == ["/a"] * opening
+        assert not hdf5_chunks._sound
 
 
 def shrink_chunk(path: Path) -> None:

@@ -225,6 +225,15 @@ def test_values_that_are_not_plain_are_refused(folder, dtype):
     assert refusal(folder).field == "array C"
 
 
+@pytest.mark.parametrize("dtype", ["V8", [("a", "f4"), ("b", "i2")]], ids=str)
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_values_that_zarr_reads_and_are_not_plain_are_refused(folder, version, dtype):
+    put(folder, version, np.zeros(3, dtype=dtype))
+    assert zarr.open_group(folder, mode="r")["C"][...].dtype == np.dtype(dtype)
+    assert refusal(folder).found.startswith("values of")
+
+
 def test_codecs_of_format_3_that_are_not_of_numbers_are_refused(folder):
     place = put(folder, 3)
     first = {"name": "bytes", "configuration": {"endian": "little"}}
