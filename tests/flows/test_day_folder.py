@@ -17,7 +17,8 @@ pytestmark = pytest.mark.xdist_group("nights")
 SESSIONS, UNITS, FRAMES = 200, 4, 60
 DESCRIPTION = (
     "format: matrix\nmatrix: {name}.csv\norientation: cells_by_frames\nrate_hz: 20\nsignal: fluorescence\n"
-    "subject: m{mouse}\nevents:\n  file: {name}.log.csv\n  time_column: time\n  event_column: event\n  time_unit: s\n  clock: frames\n"
+    "subject: m{mouse}\nevents:\n  file: {name}.log.csv\n  time_column: time\n  event_column: event\n"
+    "  time_unit: s\n  clock: frames\n"
 )
 
 

@@ -32,7 +32,11 @@ def altered(recording: Recording, table, **columns) -> Recording:
         (UNITS, {"session_id": pl.lit("lab-9")}, "recorded.units: found unknown session session_id lab-9"),
         (UNITS, {"area_px": pl.lit(0.0)}, "recorded.units area_px: found 0.0 in row"),
         (EVENTS, {"kind": pl.lit("lever")}, "recorded.events kind: found 'lever'"),
-        (EVENTS, {"onset_s": pl.lit(None)}, "recorded.events onset_s: found nothing for session_id lab-412, event_id 0"),
+        (
+            EVENTS,
+            {"onset_s": pl.lit(None)},
+            "recorded.events onset_s: found nothing for session_id lab-412, event_id 0",
+        ),
         (EVENTS, {"onset_s": pl.lit(np.inf)}, "recorded.events onset_s: found inf"),
         (EVENTS, {"offset_s": pl.lit(0.5)}, "event 1 of lab-412 ending at 0.5 s, begun at 0.85 s"),
         (FRAMES, {"time_s": -pl.col("time_s")}, "recorded.frames time_s of lab-412: found time running backwards"),

@@ -80,7 +80,10 @@ def test_paths_are_against_the_folder_of_the_yaml(tmp_path, monkeypatch):
         ("sources:\n  - name: lab\n    paths: []\n", r"sources\[0\].paths: "),
         ("sources:\n  - name: lab\n    paths: a\n", r"sources\[0\].paths: "),
         ("sources:\n  - name: lab\n    paths: [a]\n    readr: x\n", r"sources\[0\].readr: Extra inputs"),
-        ("sources:\n  - name: lab\n    paths: [a]\n    reader: x\n", r"must be one of .*visual_behavior_features, .*got 'x'"),
+        (
+            "sources:\n  - name: lab\n    paths: [a]\n    reader: x\n",
+            r"must be one of .*visual_behavior_features, .*got 'x'",
+        ),
         ("sources:\n  - {name: lab, paths: [a]}\n  - {name: lab, paths: [b]}\n", "lab again"),
         ("", "the file: "),
         ("sources: [", "is not YAML"),

@@ -69,7 +69,7 @@ def test_what_is_in_order_goes_in_whole(lake: Lake):
 )
 def test_a_bad_block_is_refused_and_nothing_of_the_recording_is_in_the_lake(lake: Lake, blocks: list, said: str):
     before = lake.snapshot_id
-    with pytest.raises(Refused, match="recorded.spikes") as caught:
+    with pytest.raises(Refused, match=r"recorded\.spikes") as caught:
         into(lake, recording(*blocks))
     assert said in str(caught.value)
     assert lake.snapshot_id == before

@@ -1,8 +1,11 @@
 """A small lake with rows in every declared table, written by hand, in which nothing is wrong."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
+import pyarrow as pa
 
 from models.response_features import FEATURES
 from storage import tables as t
@@ -52,7 +55,8 @@ def fill(lake: Lake) -> None:
             for frame, time_s in enumerate(FRAME_S)
         ],
         t.FRAME_LABELS: [
-            {"session_id": session, "frame": frame, "label": frame % 2, "label_name": ("none", "contralateral")[frame % 2]}
+            {"session_id": session, "frame": frame, "label": frame % 2}
+            | {"label_name": ("none", "contralateral")[frame % 2]}
             for session in sessions
             for frame in range(len(FRAME_S))
         ],
@@ -135,7 +139,11 @@ def _blocks(pairs: list[tuple[str, int]]) -> list[RowBlocks]:
             for n in range(2)
         ],
     }
-    return [RowBlocks(table, lambda block=table.rows(of_table): iter([block])) for table, of_table in rows.items()]
+    return [RowBlocks(table, partial(_one_block, table.rows(of_table))) for table, of_table in rows.items()]
+
+
+def _one_block(block: pa.Table) -> Iterator[pa.Table]:
+    yield block
 
 
 def _session(session_id: str) -> dict:
@@ -143,7 +151,8 @@ def _session(session_id: str) -> dict:
     return {
         "session_id": session_id, "project": "lab", "subject_id": subject_id, "cre_line": cre_line, "genotype": None,
         "sex": "F", "exposure_level": exposure_level, "indicator": "GCaMP6f", "location": "VISp", "started_at": NOW,
-        "simulated": False, "unit_count": 2, "signals": "dff", "frame_count": 3, "rate_hz": 2.0, "source_uri": f"/lab/{session_id}.nwb",
+        "simulated": False, "unit_count": 2, "signals": "dff", "frame_count": 3, "rate_hz": 2.0,
+        "source_uri": f"/lab/{session_id}.nwb",
         "content_sha256": session_id, "reader": "nwb", "reader_version": 1,
     }  # fmt: skip
 
