@@ -1,6 +1,7 @@
 """One file into the lake: read it, refuse what is wrong with it, replace what it was before."""
 
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from storage.readers.parts import recording_sha256, uri_of
 from storage.readers.recording import Recording, Refused
 from storage.settings import Settings
 from storage.tables import REJECTED
-from tasks.isolation import ProcessDied, run_isolated
+from tasks.isolation import ProcessDied, ProcessHung, run_isolated
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ def ingest_file(file: NewFile) -> Ingested:
     """Read a file and write its sessions in one transaction, or write down why it was refused."""
     settings = Settings()
     try:
-        return run_isolated(read_into_lake, file, settings)
-    except ProcessDied:
+        return run_isolated(read_into_lake, file, settings, limit_s=_longest_s(file))
+    except ProcessDied as died:
         refused = Refused(
             source_uri=uri_of(Path(file.path)),
             field="file",
-            found="bytes on which the reading library crashed",
+            found=f"bytes on which the reading library {'hung' if isinstance(died, ProcessHung) else 'crashed'}",
             expected="an undamaged file; copy it again from where it was recorded",
         )
         # Nothing opens it again to learn its reader: it would crash this process too.
@@ -50,6 +51,13 @@ def ingest_file(file: NewFile) -> Ingested:
         refused.reader_version = reader.VERSION if reader else KNOWN_FORMATS
         with open_lake(settings) as lake:
             return _reject(lake, file, refused)
+
+
+def _longest_s(file: NewFile) -> float:
+    """How long a recording may take: ten minutes, and a second for each megabyte, some fiftieth of the usual speed."""
+    reader = reader_named(file.reader) if file.reader else None
+    parts = parts_of(Path(file.path), reader, _about(file))
+    return 600 + sum(os.path.getsize(part) for part in parts if os.path.exists(part)) / 1e6
 
 
 def read_into_lake(file: NewFile, settings: Settings) -> Ingested:

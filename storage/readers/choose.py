@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -151,24 +152,27 @@ def read_recording(
             raise Refused(source_uri=uri, field="file", found=_unknown(path), expected=_what_is_known())
         given = Given(path, project, uri, sha256, reader.NAME, reader.VERSION, about)
         return _guarded(checked(reader.read(given)), files, before)
+    except Refused as refused:
+        _complete(refused, sha256, reader)
+        raise
     except Exception as error:
-        raise _refusal(error, uri, sha256, reader) from error
+        raise _complete(_refusal(error, uri, reader), sha256, reader) from error
 
 
-def _refusal(error: Exception, uri: str, sha256: str | None, reader: Reader | None) -> Refused:
-    if isinstance(error, Refused):
-        refusal = error
-    elif isinstance(error, OSError):
+def _refusal(error: Exception, uri: str, reader: Reader | None) -> Refused:
+    if isinstance(error, OSError):
         found = str(error) if isinstance(error, Unfit) else f"{type(error).__name__}: {error.strerror or error}"
-        refusal = Refused(source_uri=uri, field="file", found=found, expected="a file that can be read")
-    else:
-        found = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        expected = "what the reader knows" if reader else "a reader's name"
-        refusal = Refused(source_uri=uri, field="file", found=found, expected=expected)
-    refusal.content_sha256 = sha256
-    refusal.reader = reader.NAME if reader else None
-    refusal.reader_version = reader.VERSION if reader else KNOWN_FORMATS
-    return refusal
+        return Refused(source_uri=uri, field="file", found=found, expected="a file that can be read")
+    found = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    expected = "what the reader knows" if reader else "a reader's name"
+    return Refused(source_uri=uri, field="file", found=found, expected=expected)
+
+
+def _complete(refused: Refused, sha256: str | None, reader: Reader | None) -> Refused:
+    refused.content_sha256 = sha256
+    refused.reader = reader.NAME if reader else None
+    refused.reader_version = reader.VERSION if reader else KNOWN_FORMATS
+    return refused
 
 
 def _guarded(recording: Recording, files: Sequence[Path], before: list[tuple[int, int, int]]) -> Recording:
@@ -180,15 +184,23 @@ def _guarded(recording: Recording, files: Sequence[Path], before: list[tuple[int
             found = "it changing while it was read"
             raise Refused(source_uri=uri, field="file", found=found, expected="a finished file")
 
+    @contextmanager
+    def refusing() -> Iterator[None]:
+        try:
+            yield
+        except Refused as refused:
+            _complete(refused, sha256, reader)
+            raise
+        except Exception as error:
+            raise _complete(_refusal(error, uri, reader), sha256, reader) from error
+
     def stream(trace: Traces) -> Traces:
         def read(start: int, stop: int) -> np.ndarray:
-            try:
+            with refusing():
                 values = trace.read(start, stop)
                 if stop == trace.frame_count:
                     require_unchanged()
                 return values
-            except Exception as error:
-                raise _refusal(error, uri, sha256, reader) from error
 
         if not isinstance(trace, TraceStream):
             return trace
@@ -196,11 +208,9 @@ def _guarded(recording: Recording, files: Sequence[Path], before: list[tuple[int
 
     def blocks_of(rows: RowBlocks) -> RowBlocks:
         def blocks() -> Iterator[pa.Table]:
-            try:
+            with refusing():
                 yield from rows.blocks()
                 require_unchanged()
-            except Exception as error:
-                raise _refusal(error, uri, sha256, reader) from error
 
         return RowBlocks(rows.table, blocks)
 

@@ -53,12 +53,16 @@ def require_sound_chunks(dataset: "h5py.Dataset", field: str, refused: Refusal) 
     _sound.add((about.fileno, about.addr))
 
 
-def forget(file: "h5py.File") -> None:
-    """Forgets which datasets of the file were sound, as it closes: it may be another one by its next opening."""
+def number_of(file: "h5py.File") -> int:
+    """The library's own number of the open file."""
     from h5py import h5o
 
-    fileno = h5o.get_info(file.id).fileno
-    _sound.difference_update([key for key in _sound if key[0] == fileno])
+    return h5o.get_info(file.id).fileno
+
+
+def forget(number: int) -> None:
+    """Forgets which datasets of that file were sound, as it closes: it may be another one by its next opening."""
+    _sound.difference_update([key for key in _sound if key[0] == number])
 
 
 def _require_known(filters: list[tuple], chunk_bytes: int, field: str, refused: Refusal) -> None:

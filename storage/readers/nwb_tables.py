@@ -135,7 +135,7 @@ def _ragged(index: Any, where: str, refused: Refusal) -> tuple[list[list] | None
         return None, f"up to {longest} values a row"
     flat = _flat(index.target, refused)
     if flat is None:
-        return None, f"{type(index.target).__name__} {np.shape(index.target.data)}"
+        return None, f"lists of {type(index.target).__name__}"
     listed = flat.tolist() if isinstance(flat, np.ndarray) else flat
     return [listed[start:stop] for start, stop in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=False)], None
 

@@ -3,6 +3,8 @@
 import hashlib
 import math
 import os
+import time
+from ctypes import PyDLL
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,9 @@ from storage.lake import Lake, open_lake
 from storage.settings import Settings
 from storage.sources import load_sources
 from storage.tables import TABLES
-from tasks import ingest
+from tasks import ingest, isolation
 from tasks.ingest import ingest_file, read_into_lake
-from tasks.isolation import ProcessDied, run_isolated
+from tasks.isolation import ProcessDied, ProcessHung, run_isolated
 
 FILES = Path(__file__).resolve().parents[1] / "storage" / "readers" / "files"
 PLAN = ChangeDetectionPlan(n_vip_mice=1, n_sst_mice=0, cells_per_mouse=2, duration_s=60)
@@ -37,6 +39,22 @@ def test_a_crash_is_an_error_and_the_next_call_runs():
     with pytest.raises(ProcessDied, match="abort"):
         run_isolated(os.abort)
     assert run_isolated(math.sqrt, 16) == 4
+
+
+def hold_the_interpreter(seconds: float) -> None:
+    """As a C library that never ends: no other thread of the process runs."""
+    PyDLL(None).usleep(int(seconds * 1e6))
+
+
+def test_a_process_that_hangs_is_killed_and_the_next_call_runs(monkeypatch: pytest.MonkeyPatch):
+    run_isolated(math.sqrt, 9)
+    monkeypatch.setattr(isolation, "SILENCE_S", 3)
+    with pytest.raises(ProcessHung, match="silent for"):
+        run_isolated(hold_the_interpreter, 60)
+    assert run_isolated(math.sqrt, 16) == 4
+    with pytest.raises(ProcessHung, match="over 2 s"):
+        run_isolated(time.sleep, 60, limit_s=2)
+    run_isolated(time.sleep, 5)  # long, but alive
 
 
 def test_what_the_function_raises_comes_through():

@@ -25,6 +25,10 @@ from storage.readers.nwb_behavior import unit_suffix
 from storage.tables import BEHAVIOR_SIGNALS, EVENTS, IMAGES, SESSIONS
 from tests.storage.readers.planted_nwb import by_pynwb, refusal, rows, written
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:BehavioralEvents is deprecated", "ignore:AnnotationSeries is deprecated"
+)
+
 TIME_S = np.array([0.0, 0.5, 0.5, 2.0])
 
 

@@ -5,12 +5,15 @@ import json
 import h5py
 import numpy as np
 import pytest
+from pynwb import TimeSeries
 from pynwb.epoch import TimeIntervals
 from pynwb.event import EventsTable
 
 from storage.readers.choose import read_recording
 from storage.tables import EVENTS, SESSIONS, TRIALS
 from tests.storage.readers.planted_nwb import by_pynwb, refusal, rows, written
+
+pytestmark = pytest.mark.filterwarnings("ignore:EnumData is experimental")
 
 
 def trials(**columns: list):
@@ -177,6 +180,37 @@ def test_an_events_table_has_instants_and_lengths(tmp_path):
         ("mark", "start", 0.6, 0.6),
         ("lick", "licks", 0.75, 0.75),
     ]
+
+
+def test_columns_of_every_kind_say_what_pynwb_says(tmp_path):
+    def part(nwbfile):
+        probe = nwbfile.create_device("probe")
+        group = nwbfile.create_electrode_group("shank", description="d", location="CA1", device=probe)
+        for number in (5, 6, 7):
+            nwbfile.add_electrode(id=number, group=group, location="CA1")
+        sync = TimeSeries(name="sync", data=[1.0, 2.0, 3.0], unit="n.a.", rate=1.0)
+        nwbfile.add_acquisition(sync)
+        nwbfile.add_trial_column("site", "of stimulation", table=nwbfile.electrodes)
+        nwbfile.add_trial_column("sites", "recorded", table=nwbfile.electrodes, index=True)
+        nwbfile.add_trial_column("side", "of the port", enum=["left", "right"])
+        nwbfile.add_trial_column("shank", "stimulated")
+        nwbfile.add_trial_column("rgb", "colour")
+        told = {"shank": group, "rgb": [0.5, 0.25, 1.0], "timeseries": [sync]}
+        nwbfile.add_trial(start_time=0.0, stop_time=1.0, site=2, sites=[0, 2], side="right", **told)
+        nwbfile.add_trial(start_time=1.0, stop_time=2.0, site=0, sites=[], side="left", **told)
+
+    path = written(tmp_path / "m.nwb", part)
+    recording = read_recording(path, "lab")
+    both = {"shank": "shank", "rgb": [0.5, 0.25, 1.0]}
+    assert attributes(rows(recording, TRIALS)) == [
+        {"site": 7, "sites": [5, 7], "side": "right"} | both,
+        {"site": 5, "sites": [], "side": "left"} | both,
+    ]
+    with by_pynwb(path) as nwbfile:
+        assert nwbfile.trials["side"][:].tolist() == ["right", "left"]
+        assert nwbfile.trials["site"][:].index.tolist() == [7, 5]
+    left_out = json.loads(rows(recording, SESSIONS)["metadata"].item())["left_out"]
+    assert left_out == {"intervals/trials/timeseries": "lists of TimeSeriesReferenceVectorData"}
 
 
 def test_columns_too_wide_for_a_row_are_named(tmp_path):
