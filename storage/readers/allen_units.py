@@ -235,6 +235,8 @@ def _require_ordered(unit_id: np.ndarray, spike: np.ndarray, time_s: np.ndarray,
 
 
 def _require_known(table: pl.DataFrame, name: str, known: pl.Series, field: str, what: str, refused: Refusal) -> None:
+    if not table[name].dtype.is_integer():
+        raise refused(field=field, found=str(table[name].dtype), expected="whole numbers")
     unknown = table.filter(~pl.col(name).is_in(known.implode()))
     if len(unknown):
         found = f"unknown {what} {unknown[name][0]} ({len(unknown)} of {len(table)} rows)"

@@ -4,6 +4,7 @@ The library inflates a chunk to its end, however large that becomes. Of one that
 whatever memory lies behind, and one shorter than its checksum ends the process.
 """
 
+import os
 import zlib
 from math import prod
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ MOST_CHUNK_BYTES = 2**30
 _DEFLATE, _SHUFFLE, _CHECKSUM, _LZF = 1, 2, 3, 32000
 _FILTERS = (_DEFLATE, _SHUFFLE, _CHECKSUM, _LZF)
 _CHECKSUM_BYTES = 4
-# Number of the open file and address in it of each dataset found sound: readers ask for one more than once.
-_sound: set[tuple[int, int]] = set()
+# State of the file and address in it of each dataset found sound: readers ask for one more than once, and a stream
+# opens its file anew for each span.
+_sound: set[tuple[int, ...]] = set()
 
 
 def require_sound_chunks(dataset: "h5py.Dataset", field: str, refused: Refusal) -> None:
@@ -28,8 +30,8 @@ def require_sound_chunks(dataset: "h5py.Dataset", field: str, refused: Refusal) 
     """
     from h5py import h5o
 
-    about = h5o.get_info(dataset.id)
-    if (about.fileno, about.addr) in _sound:
+    at = (*_state(dataset.file.filename), h5o.get_info(dataset.id).addr)
+    if at in _sound:
         return
     made = dataset.id.get_create_plist()
     chunk_bytes = prod(made.get_chunk()) * dataset.dtype.itemsize
@@ -50,19 +52,12 @@ def require_sound_chunks(dataset: "h5py.Dataset", field: str, refused: Refusal) 
         if size <= 0 or (size != chunk_bytes and _LZF not in used):
             found = f"a chunk of {chunk.size} bytes that unpacks to {'more' if size > chunk_bytes else 'less'}"
             raise refused(field=field, found=found, expected=f"chunks of {chunk_bytes} bytes")
-    _sound.add((about.fileno, about.addr))
+    _sound.add(at)
 
 
-def number_of(file: "h5py.File") -> int:
-    """The library's own number of the open file."""
-    from h5py import h5o
-
-    return h5o.get_info(file.id).fileno
-
-
-def forget(number: int) -> None:
-    """Forgets which datasets of that file were sound, as it closes: it may be another one by its next opening."""
-    _sound.difference_update([key for key in _sound if key[0] == number])
+def _state(path: str) -> tuple[int, ...]:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _require_known(filters: list[tuple], chunk_bytes: int, field: str, refused: Refusal) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from storage.readers.declared_sizes import require_likely_size, shown
-from storage.readers.hdf5_chunks import forget, number_of, require_sound_chunks
+from storage.readers.hdf5_chunks import require_sound_chunks
 from storage.readers.recording import Refusal, Refused
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ def opened_hdf5(path: Path, refused: Refusal) -> Iterator["h5py.File"]:
     with file:
         with _whole("file", refused, "a whole HDF5 file"):
             _require_closed(file, refused)
-            number = number_of(file)
-        try:
-            yield file
-        finally:
-            forget(number)
+        yield file
 
 
 def dataset_at(

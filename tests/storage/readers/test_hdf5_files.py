@@ -11,7 +11,6 @@ import h5py
 import numpy as np
 import pytest
 
-from storage.readers import hdf5_chunks
 from storage.readers.hdf5_files import dataset_at, numbers_at, opened_hdf5, text_attribute, texts_at
 from storage.readers.recording import Refused
 
@@ -266,16 +265,16 @@ def test_lzf_into_a_smaller_buffer_than_the_chunk_is_refused(written):
     assert reading_refused(path).found.startswith("filter 32000 'lzf'")
 
 
-def test_chunks_are_looked_at_once_for_each_opening(written, monkeypatch):
+def test_chunks_are_looked_at_once_for_each_state_of_the_file(written, monkeypatch):
     looked = []
     monkeypatch.setattr("storage.readers.hdf5_chunks._chunks", lambda dataset: looked.append(dataset.name) or [])
     path = written(lambda file: file.create_dataset("a", data=np.arange(9), compression="gzip"))
-    for opening in (1, 2):
-        with opened_hdf5(path, REFUSED) as file:
-            for _ in range(3):
+    for state in (1, 2):
+        for _ in range(3):
+            with opened_hdf5(path, REFUSED) as file:
                 dataset_at(file, "a", REFUSED)
-        assert looked == ["/a"] * opening
-        assert not hdf5_chunks._sound
+        assert looked == ["/a"] * state
+        os.utime(path, ns=(0, state))
 
 
 def shrink_chunk(path: Path) -> None:

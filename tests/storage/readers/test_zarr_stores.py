@@ -69,7 +69,7 @@ def edited(place: Path, **changes) -> None:
         np.array([1 + 2j]),
         np.array(["2026-11-21"], dtype="M8[s]"),
     ],
-    ids=repr,
+    ids=lambda codecs: "+".join(type(one).__name__ for one in codecs),
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_an_array_comes_back_as_zarr_reads_it(folder, version, values):
@@ -116,7 +116,7 @@ def test_filtered_chunks_come_back(folder, filters, compressor):
         (zarr.codecs.Crc32cCodec(),),
         (zarr.codecs.numcodecs.Zlib(),),
     ],
-    ids=repr,
+    ids=lambda codecs: "+".join(type(one).__name__ for one in codecs),
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_codecs_of_format_3_come_back(folder, codecs):
@@ -212,7 +212,7 @@ def test_a_torn_chunk_that_is_not_compressed_is_refused(folder):
         *({"id": "delta", "dtype": "|O"}, {"id": "astype", "encode_dtype": "<f4", "decode_dtype": "|O"}),
         *({"id": "zlib", "level": 1}, {"id": 3}, {}, "zlib", None),
     ],
-    ids=repr,
+    ids=lambda codecs: "+".join(type(one).__name__ for one in codecs),
 )
 def test_filters_that_are_not_of_numbers_are_refused(folder, codec):
     edited(put(folder, 2), filters=[codec])
@@ -317,7 +317,7 @@ BOMB = bytes(2**20)
     ("codec", "chunk"),
     [
         ("zlib", zlib.compress(BOMB)),
-        ("gzip", gzip.compress(BOMB)),
+        ("gzip", gzip.compress(BOMB, mtime=0)),
         ("bz2", bz2.compress(BOMB)),
         ("lzma", lzma.compress(BOMB)),
         ("zstd", numcodecs.Zstd().encode(BOMB)),
@@ -338,7 +338,7 @@ def test_chunks_that_unfold_too_far_are_refused_unread(folder, codec, chunk):
 @pytest.mark.parametrize(
     ("codec", "chunk", "found"),
     [
-        ("gzip", gzip.compress(bytes(200)) * 2, "after the end"),
+        ("gzip", gzip.compress(bytes(200), mtime=0) * 2, "after the end"),
         ("zlib", zlib.compress(bytes(200))[:-6], "breaks off"),
         ("lzma", lzma.compress(bytes(200))[:-6], ""),
         ("blosc", b"", "a Blosc chunk of 0 bytes"),
