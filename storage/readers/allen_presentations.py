@@ -54,7 +54,15 @@ def presentation_tables(file: "h5py.File", refused: Refusal) -> dict[str, pl.Dat
         if not name.endswith(_SUFFIX):
             continue
         where = f"intervals/{name}"
-        table = read_table(file, where, refused, needed=("start_time", "stop_time"), without=("tags", "timeseries"))
+        table = read_table(
+            file,
+            where,
+            refused,
+            needed=("start_time", "stop_time"),
+            without=("tags", "timeseries"),
+            numbers=("start_time", "stop_time", "frame"),
+            texts=("stimulus_name", "image_name"),
+        )
         table = table.with_columns(
             seconds(table["start_time"], where, refused),
             pl.col(pl.String).replace(dict.fromkeys(_NOT_APPLICABLE)),

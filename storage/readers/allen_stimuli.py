@@ -63,7 +63,8 @@ def pulse_events(file: "h5py.File", refused: Refusal) -> pl.DataFrame | None:
     if not has(file, _PULSES):
         return None
     without = ("tags", "timeseries")
-    table = read_table(file, _PULSES, refused, needed=("start_time", "stop_time", "stimulus_name"), without=without)
+    needed = ("start_time", "stop_time", "stimulus_name")
+    table = read_table(file, _PULSES, refused, needed=needed, without=without, texts=("stimulus_name",))
     told = ("id", "start_time", "stop_time", "stimulus_name")
     return table.select(
         kind=pl.lit("optotagging"),

@@ -18,12 +18,20 @@ _NUMBERS, _FLAGS = "fiu", "b"
 
 
 def read_table(
-    file: "h5py.Group", name: str, refused: Refusal, *, needed: Collection[str] = (), without: Collection[str] = ()
+    file: "h5py.Group",
+    name: str,
+    refused: Refusal,
+    *,
+    needed: Collection[str] = (),
+    without: Collection[str] = (),
+    numbers: Collection[str] = (),
+    texts: Collection[str] = (),
 ) -> pl.DataFrame:
     """The table's ``id`` and columns: numbers and flags with NaN as null, texts, and lists where a column is ragged.
 
     Columns of references, of pairs, or of more than one axis are passed over, as are those of ``without``. Raises what
-    ``refused`` makes when a needed column isn't there, or one is not as long as the table.
+    ``refused`` makes when a needed column isn't there, one is not as long as the table, or one of those that hold
+    ``numbers`` or ``texts``, where they are there, holds something else.
     """
     group = group_at(file, name, refused)
     columns = {"id": pl.Series("id", numbers_at(group, "id", refused, kinds="iu", ndim=1).astype(np.int64))}
@@ -40,6 +48,12 @@ def read_table(
     if absent := sorted(set(needed) - set(columns)):
         found = f"no column {', '.join(absent)} among {', '.join(columns)}"
         raise refused(field=_field(group, absent[0]), found=found, expected=f"the columns {', '.join(sorted(needed))}")
+    for expected, held in (("numbers", numbers), ("text", texts)):
+        for column in (columns[one] for one in held if one in columns):
+            if (expected == "numbers") != column.dtype.is_numeric() or (expected == "text") != (
+                column.dtype == pl.String
+            ):
+                raise refused(field=_field(group, column.name), found=f"{column.dtype} values", expected=expected)
     return pl.DataFrame(list(columns.values()))
 
 

@@ -32,7 +32,15 @@ def trial_rows(file: "h5py.File", session_id: str, refused: Refusal) -> pl.DataF
     """
     if not has(file, _TRIALS):
         return None
-    table = read_table(file, _TRIALS, refused, needed=("start_time", "stop_time", *_OUTCOMES), without=_WITHOUT)
+    table = read_table(
+        file,
+        _TRIALS,
+        refused,
+        needed=("start_time", "stop_time", *_OUTCOMES),
+        without=_WITHOUT,
+        numbers=("start_time", "stop_time", *_TIMES),
+        texts=_IMAGES,
+    )
     table = without_numbers(table)
     facts = {new: pl.col(old).cast(pl.Float64) for old, new in _TIMES.items() if old in table.columns}
     facts |= {name: pl.col(name).replace({"": None}) for name in _IMAGES if name in table.columns}

@@ -76,7 +76,7 @@ def read_channels(file: "h5py.File", refused: Refusal) -> pl.DataFrame:
     ``location`` is the file's word for the structure. Raises what ``refused`` makes when a column is missing.
     """
     needed = ("location", "probe_id", "valid_data", "probe_vertical_position", "probe_horizontal_position")
-    channels = read_table(file, _CHANNELS, refused, needed=needed, without=("group", "group_name"))
+    channels = read_table(file, _CHANNELS, refused, needed=needed, without=("group", "group_name"), texts=("location",))
     if twice := channels["id"].filter(channels["id"].is_duplicated()).to_list():
         raise refused(field=f"{_CHANNELS}/id", found=f"channel {twice[0]} more than once", expected="each channel once")
     named = pl.when(~pl.col("location").is_in(_OUTSIDE)).then("location")
@@ -113,7 +113,15 @@ def read_units(
 ) -> SortedUnits:
     """The units that the AllenSDK shows by default. Raises what ``refused`` makes for an unknown channel or probe."""
     without = ("spike_times", "spike_amplitudes", "waveform_mean")
-    units = read_table(file, _UNITS, refused, needed=("peak_channel_id", *_COLUMNS), without=without)
+    units = read_table(
+        file,
+        _UNITS,
+        refused,
+        needed=("peak_channel_id", *_COLUMNS),
+        without=without,
+        numbers=[name for name in _COLUMNS if name != "quality"],
+        texts=("quality",),
+    )
     if twice := units["id"].filter(units["id"].is_duplicated()).to_list():
         raise refused(field=f"{_UNITS}/id", found=f"cell {twice[0]} more than once", expected="each unit once")
     _require_known(units, "peak_channel_id", channels["id"], f"{_UNITS}/peak_channel_id", "channel", refused)
