@@ -69,7 +69,7 @@ def edited(place: Path, **changes) -> None:
         np.array([1 + 2j]),
         np.array(["2026-11-21"], dtype="M8[s]"),
     ],
-    ids=lambda codecs: "+".join(type(one).__name__ for one in codecs),
+    ids=repr,
 )
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_an_array_comes_back_as_zarr_reads_it(folder, version, values):
@@ -212,7 +212,7 @@ def test_a_torn_chunk_that_is_not_compressed_is_refused(folder):
         *({"id": "delta", "dtype": "|O"}, {"id": "astype", "encode_dtype": "<f4", "decode_dtype": "|O"}),
         *({"id": "zlib", "level": 1}, {"id": 3}, {}, "zlib", None),
     ],
-    ids=lambda codecs: "+".join(type(one).__name__ for one in codecs),
+    ids=repr,
 )
 def test_filters_that_are_not_of_numbers_are_refused(folder, codec):
     edited(put(folder, 2), filters=[codec])
