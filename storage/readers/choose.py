@@ -12,29 +12,24 @@ import numpy as np
 import pyarrow as pa
 
 from storage.content_hash import content_sha256
-from storage.readers import (
-    allen_neuropixels,
-    allen_visual_behavior,
-    caiman,
+from storage.readers.allen import allen_neuropixels, allen_visual_behavior
+from storage.readers.foreign.csv_rows import csv_header
+from storage.readers.given import Given
+from storage.readers.lab import lab_files, movement
+from storage.readers.nwb import nwb
+from storage.readers.parts import Unfit, recording_sha256, require_below, require_fit, state_of, uri_of
+from storage.readers.pipelines import caiman, kilosort, minian, suite2p
+from storage.readers.recording import Recording, Refused, checked
+from storage.readers.studies import (
     course_snippets,
     image_responses,
     image_set,
-    kilosort,
-    lab_files,
-    minian,
-    movement,
-    nwb,
     spike_ground_truth,
     spike_trials,
-    suite2p,
     tectum,
     visual_behavior_features,
     visual_behavior_trials,
 )
-from storage.readers.csv_rows import csv_header
-from storage.readers.given import Given
-from storage.readers.parts import Unfit, recording_sha256, require_below, require_fit, state_of, uri_of
-from storage.readers.recording import Recording, Refused, checked
 from storage.row_files import RowBlocks
 from storage.traces import Traces, TraceStream
 

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from storage.readers import choose, nwb
+from storage.readers import choose
 from storage.readers.choose import read_recording, reader_for
+from storage.readers.nwb import nwb
 from storage.readers.recording import Refused
 
 

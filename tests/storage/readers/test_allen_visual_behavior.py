@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from storage.lake import open_lake
-from storage.readers import allen_visual_behavior
+from storage.readers.allen import allen_visual_behavior
 from storage.readers.choose import read_recording
 from storage.readers.recording import Recording, Refused
 from storage.settings import Settings

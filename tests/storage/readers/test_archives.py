@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.readers.archives import checked_zip, opened_member, read_member
+from storage.readers.foreign.archives import checked_zip, opened_member, read_member
 from storage.readers.recording import Refused
 
 REFUSED = partial(Refused, source_uri="/elsewhere/archive.zip")
@@ -166,12 +166,12 @@ def test_members_that_share_bytes_are_refused(tmp_path):
 
 
 def test_more_members_than_allowed_are_refused(archive, monkeypatch):
-    monkeypatch.setattr("storage.readers.archives.MOST_MEMBERS", 10)
+    monkeypatch.setattr("storage.readers.foreign.archives.MOST_MEMBERS", 10)
     assert refusal(archive([(f"m{number}", b"") for number in range(11)])).found == "11 members"
 
 
 def test_a_directory_too_large_for_memory_is_refused(archive, monkeypatch):
-    monkeypatch.setattr("storage.readers.archives._MOST_DIRECTORY_BYTES", 1000)
+    monkeypatch.setattr("storage.readers.foreign.archives._MOST_DIRECTORY_BYTES", 1000)
     assert refusal(archive([(f"{number:0100}", b"") for number in range(9)])).field == "directory"
 
 

@@ -10,8 +10,8 @@ import pytest
 from scipy.sparse import csc_matrix
 
 from storage.lake import Lake
-from storage.readers import caiman
 from storage.readers.choose import read_recording
+from storage.readers.pipelines import caiman
 from storage.readers.recording import Recording, Refused
 from storage.tables import FRAMES, IMAGES, SESSIONS, UNITS
 
@@ -119,7 +119,7 @@ def test_each_signal_is_what_caiman_means_by_it(tmp_path):
 
 
 def test_large_files_are_read_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("storage.readers.caiman_hdf5._VALUES_PER_BLOCK", 2 * N_FRAMES)
+    monkeypatch.setattr("storage.readers.pipelines.caiman_hdf5._VALUES_PER_BLOCK", 2 * N_FRAMES)
     monkeypatch.setattr("storage.traces.VALUES_PER_SPAN", 4 * len(ACCEPTED))
     recording = read_recording(written(tmp_path / "m.hdf5"), "lab")
     assert [start for start, _ in recording.traces[0].spans()] == [0, 4, 8, 12]

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.lake import Lake
-from storage.readers import course_snippets
 from storage.readers.choose import read_recording
 from storage.readers.recording import Recording, Refused
+from storage.readers.studies import course_snippets
 from storage.tables import EVENT_RESPONSES, EVENTS, SESSIONS, SNIPPETS, UNITS
 
 N_SAMPLES = 4

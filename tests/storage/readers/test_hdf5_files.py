@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from storage.readers.hdf5_files import dataset_at, numbers_at, opened_hdf5, text_attribute, texts_at
+from storage.readers.foreign.hdf5_files import dataset_at, numbers_at, opened_hdf5, text_attribute, texts_at
 from storage.readers.recording import Refused
 
 REFUSED = partial(Refused, source_uri="/elsewhere/a.h5")
@@ -158,7 +158,7 @@ def test_virtual_datasets_are_refused(written, tmp_path):
 
 
 def test_more_objects_than_any_recording_has_are_refused(written, monkeypatch):
-    monkeypatch.setattr("storage.readers.hdf5_files.MOST_OBJECTS", 20)
+    monkeypatch.setattr("storage.readers.foreign.hdf5_files.MOST_OBJECTS", 20)
     path = written(lambda file: [file.create_group(f"{number}") for number in range(21)])
     assert opening_refused(path).found == "over 20 objects"
     path = written(lambda file: [file.create_group(f"{number % 3}/{number}") for number in range(21)])
@@ -267,7 +267,9 @@ def test_lzf_into_a_smaller_buffer_than_the_chunk_is_refused(written):
 
 def test_chunks_are_looked_at_once_for_each_state_of_the_file(written, monkeypatch):
     looked = []
-    monkeypatch.setattr("storage.readers.hdf5_chunks._chunks", lambda dataset: looked.append(dataset.name) or [])
+    monkeypatch.setattr(
+        "storage.readers.foreign.hdf5_chunks._chunks", lambda dataset: looked.append(dataset.name) or []
+    )
     path = written(lambda file: file.create_dataset("a", data=np.arange(9), compression="gzip"))
     for state in (1, 2):
         for _ in range(3):
@@ -316,10 +318,10 @@ def test_what_is_no_text_is_refused(written, values, found):
 
 
 def test_one_long_text_pointed_at_many_times_is_refused(written, monkeypatch):
-    monkeypatch.setattr("storage.readers.hdf5_files.MOST_TEXT_BYTES", 10_000)
+    monkeypatch.setattr("storage.readers.foreign.hdf5_files.MOST_TEXT_BYTES", 10_000)
     path = written(lambda file: file.create_dataset("a", data=["x" * 500] * 50))
     assert reading_refused(path, read=texts_at).expected == "at most 10000 bytes of text"
-    monkeypatch.setattr("storage.readers.hdf5_files.MOST_TEXTS", 49)
+    monkeypatch.setattr("storage.readers.foreign.hdf5_files.MOST_TEXTS", 49)
     assert reading_refused(path, read=texts_at).found == "50 texts"
 
 

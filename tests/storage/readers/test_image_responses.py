@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 from storage.lake import Lake
-from storage.readers import image_responses, pictures
 from storage.readers.choose import read_recording
+from storage.readers.foreign import pictures
 from storage.readers.recording import Refused
+from storage.readers.studies import image_responses
 from storage.tables import EVENTS, IMAGES, SESSIONS, SPIKE_COUNTS, UNITS
 
 NAN = np.nan

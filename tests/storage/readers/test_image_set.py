@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from storage.lake import Lake
-from storage.readers import image_set
 from storage.readers.choose import read_recording, reader_for
 from storage.readers.recording import Refused
+from storage.readers.studies import image_set
 from storage.tables import IMAGES, SESSIONS, UNITS
 
 SCENES = (np.arange(3 * 64) % 256).reshape(3, 64).astype(float)

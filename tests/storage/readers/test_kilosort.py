@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from storage.lake import Lake
-from storage.readers import kilosort, kilosort_spikes
 from storage.readers.choose import read_recording
+from storage.readers.pipelines import kilosort, kilosort_spikes
 from storage.readers.recording import Recording, Refused
 from storage.tables import SESSIONS, SPIKES, UNITS
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from storage.readers import text_rows
 from storage.readers.choose import read_recording
+from storage.readers.foreign import text_rows
 from storage.readers.recording import Recording, Refused
 from storage.tables import EVENTS, SESSIONS, TRIALS
 

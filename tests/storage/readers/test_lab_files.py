@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from storage.lake import Lake
-from storage.readers import lab_cells, lab_entries, lab_files, text_numbers
 from storage.readers.choose import read_recording
+from storage.readers.foreign import text_numbers
+from storage.readers.lab import lab_cells, lab_entries, lab_files
 from storage.readers.recording import Recording, Refused
 from storage.sources import Source, found_files
 from storage.tables import BEHAVIOR_SIGNALS, EVENTS, FRAME_LABELS, FRAMES, SESSIONS, TRIALS, UNITS

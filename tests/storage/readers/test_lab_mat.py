@@ -11,8 +11,8 @@ import scipy.io
 import scipy.signal
 import yaml
 
-from storage.readers import lab_cells, lab_mat
 from storage.readers.choose import read_recording
+from storage.readers.lab import lab_cells, lab_mat
 from storage.readers.recording import Recording, Refused
 from storage.tables import EVENTS, FRAME_LABELS, FRAMES, SESSIONS, TRIALS, UNITS
 

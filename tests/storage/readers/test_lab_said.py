@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.readers.lab_said import described
-from storage.readers.lab_yaml import MOST_BYTES, yaml_mapping
+from storage.readers.lab.lab_said import described
+from storage.readers.lab.lab_yaml import MOST_BYTES, yaml_mapping
 from storage.readers.recording import Refused
 
 

@@ -14,8 +14,8 @@ import pytest
 import scipy.io
 import scipy.sparse
 
-from storage.readers.matlab_files import read_mat, variables_in
-from storage.readers.matlab_values import Unread
+from storage.readers.foreign.matlab_files import read_mat, variables_in
+from storage.readers.foreign.matlab_values import Unread
 from storage.readers.recording import Refused
 
 REFUSED = partial(Refused, source_uri="/elsewhere/session.mat")
@@ -388,7 +388,7 @@ def test_bombs_are_refused(path):
 
 
 def test_more_values_than_memory_are_refused(path, monkeypatch):
-    monkeypatch.setattr("storage.readers.matlab_values.MOST_PARTS", 100)
+    monkeypatch.setattr("storage.readers.foreign.matlab_values.MOST_PARTS", 100)
     path.write_bytes(mat5(matrix(CELL, (1, 200), *[struct.pack("<II", 14, 0)] * 200, name=b"a")))
     assert refusal(path).found == "101 values, nested 1 deep"
 
@@ -482,7 +482,7 @@ def test_one_thing_pointed_at_many_times_is_refused(path):
 
 
 def test_a_billion_laughs_are_refused(path, monkeypatch):
-    monkeypatch.setattr("storage.readers.matlab_values.MOST_PARTS", 500)
+    monkeypatch.setattr("storage.readers.foreign.matlab_values.MOST_PARTS", 500)
 
     def fill(file):
         referring(file, "#refs#/r0")

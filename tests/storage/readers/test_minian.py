@@ -12,8 +12,8 @@ import pytest
 import zarr
 
 from storage.lake import Lake
-from storage.readers import minian
 from storage.readers.choose import read_recording
+from storage.readers.pipelines import minian
 from storage.readers.recording import Recording, Refused
 from storage.tables import BEHAVIOR_SIGNALS, EVENTS, FRAMES, IMAGES, SESSIONS, UNITS
 

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from storage.lake import Lake
-from storage.readers import movement, movement_table
 from storage.readers.choose import read_recording, reader_for
+from storage.readers.lab import movement, movement_table
 from storage.readers.recording import Recording, Refused
 from storage.tables import FRAME_LABELS, FRAMES, SESSIONS, UNITS
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from storage.readers.numpy_files import arrays_in, opened_array, read_array, read_arrays
+from storage.readers.foreign.numpy_files import arrays_in, opened_array, read_array, read_arrays
 from storage.readers.recording import Refused
 
 REFUSED = partial(Refused, source_uri="/elsewhere/F.npy")

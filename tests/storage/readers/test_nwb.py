@@ -15,8 +15,8 @@ from pynwb.file import Subject
 from pynwb.image import ImageSeries
 
 from storage.lake import Lake
-from storage.readers import nwb
 from storage.readers.choose import read_recording, reader_for
+from storage.readers.nwb import nwb
 from storage.tables import BEHAVIOR_SIGNALS, EVENTS, SESSIONS, SPIKES, UNITS
 from tests.storage.readers.planted_nwb import by_pynwb, refusal, rows, written
 

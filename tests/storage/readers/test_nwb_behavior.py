@@ -19,9 +19,9 @@ from pynwb.image import GrayscaleImage, RGBAImage, RGBImage
 from pynwb.misc import AnnotationSeries, IntervalSeries
 
 from storage.lake import Lake
-from storage.readers import nwb_behavior
 from storage.readers.choose import read_recording
-from storage.readers.nwb_behavior import unit_suffix
+from storage.readers.nwb import nwb_behavior
+from storage.readers.nwb.nwb_behavior import unit_suffix
 from storage.tables import BEHAVIOR_SIGNALS, EVENTS, IMAGES, SESSIONS
 from tests.storage.readers.planted_nwb import by_pynwb, refusal, rows, written
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from storage.content_hash import content_sha256
-from storage.readers import nwb
 from storage.readers.choose import read_recording
+from storage.readers.nwb import nwb
 from storage.tables import EVENTS, FRAMES, SESSIONS, UNITS
 from tests.storage.readers.planted_nwb import refusal, rows
 

@@ -9,8 +9,8 @@ import pytest
 from pynwb.ophys import DfOverF, Fluorescence
 
 from storage.lake import Lake
-from storage.readers import nwb_ophys
 from storage.readers.choose import read_recording
+from storage.readers.nwb import nwb_ophys
 from storage.readers.recording import Refused
 from storage.tables import SESSIONS, UNITS
 from tests.storage.readers.planted_nwb import by_pynwb, plane, refusal, rows, series, values, written

@@ -9,8 +9,8 @@ import pytest
 from pynwb.ophys import DfOverF
 
 from storage.lake import Lake
-from storage.readers import nwb_units
 from storage.readers.choose import read_recording
+from storage.readers.nwb import nwb_units
 from storage.tables import SESSIONS, SPIKES, UNITS
 from tests.storage.readers.planted_nwb import by_pynwb, plane, refusal, rows, series, values, written
 

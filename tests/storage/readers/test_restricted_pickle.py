@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pytest
 
+from storage.readers.foreign.restricted_pickle import load_plain
 from storage.readers.recording import Refused
-from storage.readers.restricted_pickle import load_plain
 
 REFUSED = partial(Refused, source_uri="/elsewhere/stat.npy")
 STAT = Path(__file__).resolve().parents[3].parent / "shared" / "recordings" / "suite2p" / "stat.npy"
@@ -143,7 +143,10 @@ def test_the_shell_is_called_by_pickle_and_not_by_us(tmp_path):
         ),
         *(("numpy", "core.multiarray.scalar"), ("numpy", "ndarray.tofile"), ("numpy.dtypes", "StringDType")),
         *(("_codecs", "decode"), ("codecs", "encode"), ("copyreg", "_reconstructor"), ("scipy.sparse", "csc_matrix")),
-        *(("storage.readers.pickled_numpy", "Named"), ("storage.readers.restricted_pickle", "STAND_INS")),
+        *(
+            ("storage.readers.foreign.pickled_numpy", "Named"),
+            ("storage.readers.foreign.restricted_pickle", "STAND_INS"),
+        ),
         *(("pandas.core.frame", "DataFrame"), ("torch._utils", "_rebuild_tensor_v2"), ("datetime", "timezone")),
     ],
 )
@@ -334,7 +337,7 @@ def test_arrays_share_the_bytes_they_are_made_of():
 
 
 def test_more_opcodes_or_bytes_than_any_recording_has_are_refused(monkeypatch):
-    monkeypatch.setattr("storage.readers.restricted_pickle.MOST_OPCODES", 1000)
+    monkeypatch.setattr("storage.readers.foreign.restricted_pickle.MOST_OPCODES", 1000)
     assert refusal(b"N0" * 1000 + b"N.").found == "more than 1000 opcodes"
     assert refusal(pickle.dumps(b"x" * 200), most_bytes=100).found == "more than 100 bytes"
 

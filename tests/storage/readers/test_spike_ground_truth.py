@@ -9,9 +9,9 @@ import pytest
 import scipy.io
 
 from storage.lake import Lake
-from storage.readers import spike_ground_truth
 from storage.readers.choose import read_recording, reader_for
 from storage.readers.recording import Recording, Refused
+from storage.readers.studies import spike_ground_truth
 from storage.tables import FRAMES, IMAGES, SESSIONS, UNITS
 
 TIME_S = np.array([[0.05, 0.08, 0.11, 0.14]])

@@ -9,9 +9,9 @@ import polars as pl
 import pytest
 
 from storage.lake import Lake
-from storage.readers import spike_trials
 from storage.readers.choose import read_recording
 from storage.readers.recording import Refused
+from storage.readers.studies import spike_trials
 from storage.tables import EVENTS, SESSIONS, SPIKE_COUNTS, SPIKES, UNITS
 
 # Three trials of two units: 2 and 1 spikes, none and 3, 1 and none.

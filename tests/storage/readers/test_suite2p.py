@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from storage.lake import Lake
-from storage.readers import suite2p
 from storage.readers.choose import read_recording
+from storage.readers.pipelines import suite2p
 from storage.readers.recording import Recording, Refused
 from storage.tables import FRAMES, IMAGES, SESSIONS, UNITS
 

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from storage.lake import Lake
-from storage.readers import tectum
 from storage.readers.choose import read_recording
 from storage.readers.recording import Recording, Refused
+from storage.readers.studies import tectum
 from storage.tables import EVENTS, FRAMES, SESSIONS, UNITS
 
 VALUES = np.array([[0.5, 0.25, 0.125, -0.5], [1.0, 2.0, 3.0, 4.0]])

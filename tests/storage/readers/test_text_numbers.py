@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.readers import text_numbers
+from storage.readers.foreign import text_numbers
+from storage.readers.foreign.text_numbers import Layout, NumberTable, read_numbers
 from storage.readers.recording import Refused
-from storage.readers.text_numbers import Layout, NumberTable, read_numbers
 
 
 def refused(*, field: str, found: str, expected: str) -> Refused:

@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 import zarr
 
+from storage.readers.foreign.zarr_stores import read_zarr
 from storage.readers.recording import Refused
-from storage.readers.zarr_stores import read_zarr
 
 REFUSED = partial(Refused, source_uri="/elsewhere/C.zarr")
 MINIAN = (
@@ -368,7 +368,7 @@ def test_a_chunk_that_says_more_texts_than_it_has_is_refused(folder, version):
 
 def test_more_files_than_any_store_has_are_refused(folder, monkeypatch):
     put(folder, 2)
-    monkeypatch.setattr("storage.readers.zarr_stores.MOST_FILES", 5)
+    monkeypatch.setattr("storage.readers.foreign.zarr_stores.MOST_FILES", 5)
     assert refusal(folder).found == "over 5 files"
 
 

@@ -1,0 +1,1 @@
+"""Files from strangers, opened so that nothing in them is run or believed."""

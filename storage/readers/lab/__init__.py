@@ -1,0 +1,1 @@
+"""A lab's own files, described by their owner."""

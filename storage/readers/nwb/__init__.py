@@ -1,0 +1,1 @@
+"""NWB files of anyone."""

@@ -1,0 +1,1 @@
+"""What the pipelines write that labs use."""

@@ -1,0 +1,1 @@
+"""Tables and recordings of single studies."""
