@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 
 from storage.declaration import Table
@@ -87,8 +88,8 @@ class Given:
 
 def frame_rows(session_id: str, time_s: np.ndarray) -> pa.Table:
     """Rows of recorded.frames for times (n_frames,) in seconds."""
-    count = len(time_s)
-    return FRAMES.rows({"session_id": [session_id] * count, "frame": np.arange(count), "time_s": time_s})
+    frames = pl.DataFrame({"frame": np.arange(len(time_s), dtype=np.int32), "time_s": time_s})
+    return FRAMES.rows(frames.with_columns(session_id=pl.lit(session_id)))
 
 
 def median_rate_hz(time_s: np.ndarray) -> float | None:

@@ -81,10 +81,11 @@ def checked(recording: Recording) -> Recording:
         require_session_id(session_id, "session_id", uri)
     for table, frame in frames.items():
         _require_declared(table, frame, frames, uri)
-        _require_unique(frame, table.key, table.name, uri)
+        if table is not FRAMES:  # numbered one by one, none of which stands twice
+            _require_unique(frame, table.key, table.name, uri)
     if FRAMES in frames:
-        for (session_id,), group in frames[FRAMES].sort("frame").group_by(["session_id"], maintain_order=True):
-            _require_numbered(group["frame"], FRAMES.name, str(session_id), uri)
+        for session_id, group in _by_session(frames[FRAMES]):
+            _require_numbered(group["frame"], FRAMES.name, session_id, uri)
             require_increasing(group["time_s"].to_numpy(), f"{FRAMES.name} time_s of {session_id}", uri)
     for table, first, last in ((EVENTS, "onset_s", "offset_s"), (TRIALS, "start_s", "stop_s")):
         if table in frames:
@@ -95,6 +96,14 @@ def checked(recording: Recording) -> Recording:
     _require_traces_fit(recording.traces, frames, uri)
     traces = tuple(_checked_traces(one, uri) for one in recording.traces)
     return replace(recording, traces=traces, blocks=tuple(_checked_blocks(b, frames, uri) for b in recording.blocks))
+
+
+def _by_session(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Each session and its rows in order of frame; not copied where there is one session, whose frames may be many."""
+    sessions = rows["session_id"].unique(maintain_order=True).to_list()
+    for session_id in sessions:
+        group = rows if len(sessions) == 1 else rows.filter(pl.col("session_id") == session_id)
+        yield session_id, group if group["frame"].is_sorted() else group.sort("frame")
 
 
 def require_session_id(session_id: str, field: str, source_uri: str) -> str:
