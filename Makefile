@@ -16,13 +16,16 @@ READY := .venv/.ready
 ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly test lint wheel bench bench-ingest samples sql models prefect check dictionary allen fetch allentest
+.PHONY: help nightly omission test lint wheel bench bench-ingest bench-events bench-mixed bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 nightly: $(READY) $(if $(filter sources.yaml,$(SOURCES)),$(SAMPLES)) ## ingest what is new, compute, train, report; SOURCES=folder, file, glob or yaml; PROTOCOL=rigorous|published
 	@.venv/bin/python -m flows.watch --sources '$(SOURCES)' --protocol $(PROTOCOL)
+
+omission: $(READY) ## the omission study of one project of the lake; ARGS='--help' lists what may be chosen
+	@.venv/bin/python -m flows.omission $(ARGS)
 
 test: $(READY) ## run the tests
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
@@ -48,6 +51,18 @@ bench: $(READY) ## the lake beside NumPy and pandas, one table
 
 bench-ingest: $(READY) $(ALLEN_READY) ## a recording into the lake, beside h5py with Parquet alone and the AllenSDK
 	@.venv/bin/python benchmarks/ingest_session.py
+
+bench-events: $(READY) ## event-locked responses, beside pandas, pynapple and the AllenSDK
+	@.venv/bin/python benchmarks/event_responses.py
+
+bench-mixed: $(READY) ## how long the mixed models take as rows grow
+	@.venv/bin/python benchmarks/mixed_models.py
+
+bench-time: $(READY) ## decoders through time, beside a loop over scikit-learn
+	@.venv/bin/python benchmarks/time_decoding.py
+
+calibrate: $(READY) ## how often each test calls an effect that isn't there; some 5 minutes, writes docs/calibration.md
+	@.venv/bin/python benchmarks/calibrate.py $(ARGS)
 
 allen: $(ALLEN_READY) ## set up the environment of the AllenSDK
 

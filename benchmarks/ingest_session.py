@@ -2,7 +2,8 @@
 
     make bench-ingest
 
-The session is written by the AllenSDK from simulated values, in its own environment (`make allen`).
+The sessions are written by the AllenSDK from simulated values, in its own environment (`make allen`): one with dF/F and
+what the AllenSDK loads no file without, and one with all signals that a release has.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from tasks.ingest import read_into_lake
 REPOSITORY = Path(__file__).resolve().parents[1]
 ALLEN = REPOSITORY / ".venv-allen" / "bin" / "python"
 RATE_HZ = 31.0
+SESSIONS = {"dF/F, corrected traces, events": ["--needed-signals"], "all signals": []}
 SDK_LOAD = """
 import sys, time, warnings
 warnings.filterwarnings("ignore")
@@ -45,7 +47,7 @@ print(time.perf_counter() - began)
 
 
 def main() -> None:
-    """Measure every road, each in a process of its own, and print one table."""
+    """Measure every road, each in a process of its own, and print a table for each session."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--units", type=int, default=300, help="units of the session (default 300)")
     parser.add_argument("--minutes", type=float, default=75.0, help="its length (default 75)")
@@ -61,18 +63,20 @@ def main() -> None:
     if not ALLEN.exists():
         sys.exit("the session is written by the AllenSDK: `make allen` first")
     console = Console()
-    with tempfile.TemporaryDirectory(prefix="neurolake-bench-") as folder, console.status("writing the session"):
-        page = _measure(Path(folder), chosen.units, chosen.minutes, chosen.repeats)
-        large = _measure_large(Path(folder), chosen.units, chosen.large_gb)
+    for held in SESSIONS:
+        with tempfile.TemporaryDirectory(prefix="neurolake-bench-") as folder, console.status(f"a session: {held}"):
+            page = _measure(Path(folder), held, chosen.units, chosen.minutes, chosen.repeats)
+        console.print(page)
+    with tempfile.TemporaryDirectory(prefix="neurolake-bench-") as folder, console.status("a large session"):
+        page = _measure_large(Path(folder), chosen.units, chosen.large_gb)
     console.print(page)
-    console.print(large)
 
 
-def _measure(folder: Path, units: int, minutes: float, repeats: int) -> Page:
+def _measure(folder: Path, held: str, units: int, minutes: float, repeats: int) -> Page:
     file = folder / "session.nwb"
     writer = [str(ALLEN), str(REPOSITORY / "tests" / "allen" / "planted_sessions.py"), "--kind", "visual_behavior"]
     size = ["--cells", str(units), "--minutes", str(minutes), "--scientifica", "--out", str(file)]
-    subprocess.run([*writer, *size], check=True, capture_output=True)
+    subprocess.run([*writer, *size, *SESSIONS[held]], check=True, capture_output=True)
 
     def best(road: Callable[[Path], float]) -> float:
         return min(road(folder / f"home {road.__name__} {number}") for number in range(repeats))
@@ -99,7 +103,7 @@ def _measure(folder: Path, units: int, minutes: float, repeats: int) -> Page:
     hashing = time.perf_counter() - began
     ours, alone, loaded, sdk = best(ingest), best(hdf5) + best(parquet), best(lake), best(allensdk)
     megabytes = file.stat().st_size / 1e6
-    title = f"{units} units, {minutes:g} minutes at {RATE_HZ:g} Hz: {megabytes:,.0f} MB of NWB"
+    title = f"{units} units, {minutes:g} minutes at {RATE_HZ:g} Hz, {held}: {megabytes:,.0f} MB of NWB"
     page = Page("road", "time", "beside", title=title)
     page.add_row("neurolake: read, checked, written, committed", f"{ours:.2f} s", "")
     page.add_row("SHA-256 of the file, once in its life", f"{hashing:.2f} s", "")

@@ -7,15 +7,14 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import BaseModel, Field
 
-from flows.progress import NightProgress
-from storage.due import new_files, reports_due, responses_due, studies_due
+from flows.progress import StepProgress
+from flows.study_steps import study_steps
+from storage.due import new_files
 from storage.lake import open_lake
 from storage.sources import load_sources
-from tasks.conclude import DECODER_COUNT, conclude_study
 from tasks.ingest import ingest_file
-from tasks.present import NightSummary, present_study, summarise
-from tasks.recipes import RESPONSES_RECIPE, STUDY_RECIPE
-from tasks.respond import measure_responses
+from tasks.present import NightSummary, summarise
+from tasks.recipes import Recipe
 
 
 class NightChoice(BaseModel):
@@ -45,32 +44,12 @@ class NightIncomplete(Exception):
 @flow(name="nightly")
 def nightly(choice: NightChoice) -> NightSummary:
     """Ingest what is new, and bring every project's findings, model and report up to date."""
-    protocol = choice.protocol
-    with NightProgress() as night:
+    with StepProgress() as steps:
         with open_lake() as lake:
             search = new_files(lake, load_sources(choice.sources))
-        files = night.each("read", ingest_file, search.new, name=lambda file: Path(file.path).name)
-
-        with open_lake() as lake:
-            sessions = responses_due(lake, protocol, RESPONSES_RECIPE)
-        night.each("responses", measure_responses, sessions, protocol, flow_run.id, name=lambda due: due.session_id)
-
-        with open_lake() as lake:
-            studies = studies_due(lake, protocol, RESPONSES_RECIPE, STUDY_RECIPE)
-        night.each(
-            "decoders",
-            conclude_study,
-            studies,
-            protocol,
-            flow_run.id,
-            name=lambda due: due.project,
-            parts=DECODER_COUNT,
-        )
-
-        with open_lake() as lake:
-            reports = reports_due(lake, protocol)
-        presented = night.each("reports", present_study, reports, name=str)
-    summary = summarise(search, files, presented, night.failures)
-    if night.failures:
+        files = steps.each("read", ingest_file, search.new, name=lambda file: Path(file.path).name)
+        presented = study_steps(steps, choice.protocol, Recipe(), flow_run.id)
+    summary = summarise(search, files, presented, steps.failures)
+    if steps.failures:
         raise NightIncomplete(summary)
     return summary

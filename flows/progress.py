@@ -1,4 +1,4 @@
-"""Progress bars of a night: one row per step, and one failing item never ends the others."""
+"""Progress bars of a flow: one row per step, and one failing item never ends the others."""
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 
-class NightProgress:
+class StepProgress:
     """Runs tasks one item after the other with a bar for each step, and collects what failed."""
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class NightProgress:
             console=Console(stderr=True),
         )
 
-    def __enter__(self) -> "NightProgress":
+    def __enter__(self) -> "StepProgress":
         self._bars.start()
         return self
 

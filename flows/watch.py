@@ -15,13 +15,13 @@ from storage.due import new_files, reports_due, responses_due, studies_due
 from storage.lake import LakeMismatch, open_lake
 from storage.settings import Settings
 from storage.sources import load_sources
-from tasks.recipes import RESPONSES_RECIPE, STUDY_RECIPE
+from tasks.recipes import Recipe
 
 
 def main() -> int:
     """Run a night on the sources if anything is due; returns the exit status."""
     arguments = _arguments()
-    protocol, console = arguments.protocol, Console()
+    protocol, recipe, console = arguments.protocol, Recipe(), Console()
     sources_text = arguments.sources
     if Path(sources_text).exists() or "*" in sources_text:
         sources_text = os.path.abspath(sources_text)
@@ -30,8 +30,9 @@ def main() -> int:
         sources = load_sources(sources_text)
         with open_lake(settings) as lake:
             search = new_files(lake, sources)
-            due = len(search.new) + len(responses_due(lake, protocol, RESPONSES_RECIPE))
-            due += len(studies_due(lake, protocol, RESPONSES_RECIPE, STUDY_RECIPE)) + len(reports_due(lake, protocol))
+            due = len(search.new) + len(responses_due(lake, protocol, recipe.responses))
+            due += len(studies_due(lake, protocol, recipe.responses, recipe.study))
+            due += len(reports_due(lake, protocol, recipe.responses, recipe.study))
     except (ValueError, OSError, LakeMismatch) as error:
         console.print(str(error), style="bold red", markup=False, soft_wrap=True)
         return 2

@@ -6,30 +6,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import ClassifierMixin, clone
-from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 
 
 @dataclass(frozen=True)
 class FoldScore:
-    """Scores on the rows of one held-out mouse; ``f1`` and ``auc`` are NaN where they are undefined."""
+    """Scores on the rows of one held-out mouse; NaN where a score is undefined, as in ``SplitScore``."""
 
     mouse_id: int | str
     accuracy: float
     f1: float
     auc: float
+    brier: float
     n_train: int
     n_test: int
+
+    @classmethod
+    def of(cls, mouse_id: int | str, scored: "SplitScore", split: "Split") -> "FoldScore":
+        sizes = (len(split.train), len(split.test))
+        return cls(mouse_id, scored.accuracy, scored.f1, scored.auc, scored.brier, *sizes)
 
 
 @dataclass(frozen=True, eq=False)
 class LeftOutMice:
-    """Folds in the order of mouse ids, and each row's held-out ``predicted`` and ``score``, both (n,).
+    """Folds and their splits in the order of mouse ids, and each row's held-out ``predicted`` and ``score``, both (n,).
 
     ``score`` is the probability of label 1, or for a classifier without one (SVM) its decision function.
     """
 
     folds: list[FoldScore]
+    splits: list["Split"]
     predicted: NDArray[np.int64]
     score: NDArray[np.float64]
 
@@ -37,6 +44,11 @@ class LeftOutMice:
     def accuracy(self) -> float:
         """Mean accuracy over mice, each counting once."""
         return float(np.mean([fold.accuracy for fold in self.folds]))
+
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether ``score`` is a probability."""
+        return not np.isnan(self.folds[0].brier)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +61,17 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class SplitScore:
-    """Scores on a test side; ``predicted`` and ``score`` are (n_test,), in the order of ``Split.test``."""
+    """Scores on a test side; ``predicted`` and ``score`` are (n_test,), in the order of ``Split.test``.
+
+    ``f1`` is of label 1, NaN where neither truth nor prediction has it; ``auc`` the area under the ROC curve of
+    ``score``, NaN where the side has one label; ``brier`` the mean squared error of the probability of label 1, NaN
+    for a classifier that gives none (SVM), whose ``score`` is its decision function.
+    """
 
     accuracy: float
     f1: float
     auc: float
+    brier: float
     predicted: NDArray[np.int64]
     score: NDArray[np.float64]
 
@@ -76,13 +94,14 @@ def leave_one_mouse_out(
     mice = np.unique(mouse_id)
     if len(mice) < 2:
         raise ValueError(f"leaving one mouse out needs at least 2 mice, got {len(mice)}")
-    folds, predicted, score = [], np.empty(len(X), dtype=np.int64), np.empty(len(X))
+    folds, splits, predicted, score = [], [], np.empty(len(X), dtype=np.int64), np.empty(len(X))
     for mouse in mice.tolist():
         split = Split(np.flatnonzero(mouse_id != mouse), np.flatnonzero(mouse_id == mouse))
         scored = score_split(decoder, X, y, split)
         predicted[split.test], score[split.test] = scored.predicted, scored.score
-        folds.append(FoldScore(mouse, scored.accuracy, scored.f1, scored.auc, len(split.train), len(split.test)))
-    return LeftOutMice(folds, predicted, score)
+        folds.append(FoldScore.of(mouse, scored, split))
+        splits.append(split)
+    return LeftOutMice(folds, splits, predicted, score)
 
 
 def score_split(
@@ -93,9 +112,8 @@ def score_split(
 ) -> SplitScore:
     """Fit a fresh copy of the decoder on one side of a split and score it on the other.
 
-    ``X`` has n rows, ``y`` (n,) labels 0 or 1. F1 is of label 1, NaN where neither truth nor prediction has
-    it; AUC is the area under the ROC curve of ``score``, NaN where the test side has one label. Raises
-    ValueError for other labels, an empty test side, a row on both sides, or a training side with one label.
+    ``X`` has n rows, ``y`` (n,) labels 0 or 1. Raises ValueError for other labels, an empty test side, a row on both
+    sides, or a training side with one label.
     """
     y = _labels(y, len(X))
     if len(split.test) == 0:
@@ -106,14 +124,24 @@ def score_split(
     y_train, y_test = y[split.train], y[split.test]
     if len(np.unique(y_train)) < 2:
         raise ValueError(f"the training side needs both labels, got {np.unique(y_train).tolist()}")
-    fitted = clone(decoder).fit(X.iloc[split.train], y_train)
-    X_test = X.iloc[split.test]
+    return score_fitted(clone(decoder).fit(X.iloc[split.train], y_train), X.iloc[split.test], y_test)
+
+
+def score_fitted(
+    fitted: ClassifierMixin,
+    X_test: pd.DataFrame | NDArray[np.floating],
+    y_test: NDArray[np.integer],  # (n_test,), 0 or 1
+) -> SplitScore:
+    """Scores of a fitted decoder on rows that it has not seen."""
     predicted = np.asarray(fitted.predict(X_test), dtype=np.int64)
-    score = np.asarray(_score_of_label_1(fitted, X_test), dtype=np.float64)
+    has_probabilities = hasattr(fitted, "predict_proba")
+    score = fitted.predict_proba(X_test)[:, 1] if has_probabilities else fitted.decision_function(X_test)
+    score = np.asarray(score, dtype=np.float64)
     return SplitScore(
-        accuracy=float(accuracy_score(y_test, predicted)),
+        accuracy=float(np.mean(predicted == y_test)),
         f1=float(f1_score(y_test, predicted, zero_division=np.nan)),
         auc=float(roc_auc_score(y_test, score)) if len(np.unique(y_test)) == 2 else float("nan"),
+        brier=float(np.mean((score - y_test) ** 2)) if has_probabilities else float("nan"),
         predicted=predicted,
         score=score,
     )
@@ -160,12 +188,6 @@ def split_by_mouse(
         test_mice.extend(rng.choice(mice, size=n_test, replace=False))
     in_test = np.isin(mouse_id, test_mice)
     return Split(np.flatnonzero(~in_test), np.flatnonzero(in_test))
-
-
-def _score_of_label_1(fitted: ClassifierMixin, X: pd.DataFrame) -> NDArray[np.floating]:
-    if hasattr(fitted, "predict_proba"):
-        return fitted.predict_proba(X)[:, 1]
-    return fitted.decision_function(X)
 
 
 def _labels(y: NDArray[np.integer], n: int) -> NDArray[np.integer]:

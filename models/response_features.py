@@ -1,4 +1,4 @@
-"""Sixteen numbers that describe a mean response, one function for any number of traces."""
+"""Sixteen numbers that describe a response, and its magnitude, each one function for any number of traces."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,24 @@ def response_features(
         column[finite] = found[name]
         features[name] = column.reshape(trace.shape[:-1])
     return features
+
+
+def response_magnitude(
+    trace: NDArray[np.floating],  # (..., n_samples), any unit
+    times_s: NDArray[np.floating],  # (n_samples,), seconds from onset
+) -> NDArray[np.float64]:  # (...)
+    """Mean over 0 to 1 s less mean over -1 to 0 s, each without its end, in the trace's unit.
+
+    ``trace`` (..., n_samples); ``times_s`` (n_samples,), seconds from onset. NaN where a sample is, and everywhere when
+    the times don't span -1 to 1 s. Source: the visual-behaviour omission study's repeat on inferred spikes.
+    """
+    trace, times_s = np.asarray(trace, dtype=np.float64), np.asarray(times_s, dtype=np.float64)
+    if trace.shape[-1:] != times_s.shape:
+        raise ValueError(f"trace must be (..., n_samples of times_s), got {trace.shape} with {times_s.shape}")
+    if times_s[0] > -1 or times_s[-1] < 1:
+        return np.full(trace.shape[:-1], np.nan)
+    rows = trace.reshape(-1, len(times_s))
+    return (_mean_between(rows, times_s, 0.0, 1.0) - _mean_between(rows, times_s, -1.0, 0.0)).reshape(trace.shape[:-1])
 
 
 def _features_of_finite(y: NDArray[np.float64], t: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -12,7 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from models.simulate_kernels import Shape, flash_response, ramp_peak_latency_s, ramp_response, support_s
+from models.simulate_kernels import (
+    Shape,
+    flash_drive,
+    flash_response,
+    ramp_drive,
+    ramp_peak_latency_s,
+    ramp_response,
+    support_s,
+)
 
 CreLine = Literal["Vip-IRES-Cre", "Sst-IRES-Cre"]
 Exposure = Literal["familiar", "novel"]
@@ -35,7 +43,9 @@ class ChangeDetectionPlan:
     flash amplitude of all its cells, and if Vip their omission ramp, by draws of s.d. ``mouse_sd_dff``; each
     cell adds its own draws of s.d. ``cell_sd_dff``; both are kept from the familiar to the novel session.
     ``omitted_fraction`` is the chance that a flash which may be omitted is. ``shared_noise_dff`` is a
-    fluctuation (5 s) common to a session's cells, ``noise_dff`` is each cell's white noise per frame.
+    fluctuation (5 s) common to a session's cells, ``noise_dff`` is each cell's white noise per frame. A spike
+    evokes a transient of ``spike_dff`` (GCaMP6f in V1: 19 %, same source); ``inference_noise`` is the white
+    noise of inferred spikes, in spikes per frame.
     Indicator defaults: after GCaMP6f's one action potential in mouse V1 (Chen et al. 2013: 45 ms to peak,
     half decay 142 ms), here 48 ms to peak and a decay constant of 142 ms / ln 2. Raises ValueError for what
     cannot be.
@@ -61,6 +71,8 @@ class ChangeDetectionPlan:
     shared_noise_dff: float = 0.01
     indicator_rise_s: float = 0.02
     indicator_decay_s: float = 0.205
+    spike_dff: float = 0.19
+    inference_noise: float = 0.05
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -68,10 +80,10 @@ class ChangeDetectionPlan:
             if not np.isfinite(getattr(self, field.name)):
                 raise ValueError(f"{field.name} must be finite, got {getattr(self, field.name)}")
         counts, spreads = ("n_vip_mice", "n_sst_mice"), ("mouse_sd_dff", "cell_sd_dff")
-        for name in (*counts, *spreads, "noise_dff", "shared_noise_dff"):
+        for name in (*counts, *spreads, "noise_dff", "shared_noise_dff", "inference_noise"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        for name in ("frame_rate_hz", "flash_s", "indicator_rise_s", "indicator_decay_s"):
+        for name in ("frame_rate_hz", "flash_s", "indicator_rise_s", "indicator_decay_s", "spike_dff"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         if self.n_vip_mice + self.n_sst_mice < 1:
@@ -116,10 +128,12 @@ class SimulatedSession:
     """One imaging session: fluorescence, events, cells and the truth behind them.
 
     Cells (n_units,): ``unit_id`` is unique over mice and the same in a mouse's two sessions; ``x_px``,
-    ``y_px``, ``radius_px`` in a field of 512 px. ``dff`` (n_units, n_frames) float32, a fraction; ``frame_s``
-    (n_frames,), seconds. Events, each (n_events,), one per flash shown or omitted: ``onset_s`` and
-    ``offset_s`` in seconds on the frames' clock (of an omission, when the flash would have been),
-    ``image_name`` ("omitted" for omissions), ``omitted``, ``is_change`` (first flash of a new image).
+    ``y_px``, ``radius_px`` in a field of 512 px. ``dff`` (n_units, n_frames) float32, a fraction; ``spike_prob``,
+    of the same shape, expected spikes per frame: no inference was run, it is the planted drive of flashes and
+    omissions plus noise, what is below 0 set to 0; ``frame_s`` (n_frames,), seconds. Events, each (n_events,), one
+    per flash shown or omitted: ``onset_s`` and ``offset_s`` in seconds on the frames' clock (of an omission, when
+    the flash would have been), ``image_name`` ("omitted" for omissions), ``omitted``, ``is_change`` (first flash
+    of a new image).
     """
 
     session_name: str
@@ -133,6 +147,7 @@ class SimulatedSession:
     radius_px: NDArray[np.float64]
     frame_s: NDArray[np.float64]
     dff: NDArray[np.float32]
+    spike_prob: NDArray[np.float32]
     onset_s: NDArray[np.float64]
     offset_s: NDArray[np.float64]
     image_name: list[str]
@@ -150,11 +165,15 @@ def simulate_change_detection(plan: ChangeDetectionPlan) -> Iterator[SimulatedSe
     lines: list[CreLine] = ["Vip-IRES-Cre"] * plan.n_vip_mice + ["Sst-IRES-Cre"] * plan.n_sst_mice
     streams = np.random.SeedSequence(plan.seed).spawn(len(lines))
     for mouse, (line, stream) in enumerate(zip(lines, streams, strict=True)):
-        yield from _mouse(plan, mouse, line, np.random.default_rng(stream))
+        yield from _mouse(plan, mouse, line, np.random.default_rng(stream), np.random.default_rng(*stream.spawn(1)))
 
 
 def _mouse(
-    plan: ChangeDetectionPlan, mouse: int, line: CreLine, rng: np.random.Generator
+    plan: ChangeDetectionPlan,
+    mouse: int,
+    line: CreLine,
+    rng: np.random.Generator,
+    inference_rng: np.random.Generator,
 ) -> Iterator[SimulatedSession]:
     n, vip = plan.cells_per_mouse, line == "Vip-IRES-Cre"
     subject_id = str(900_001 + mouse)
@@ -187,6 +206,7 @@ def _mouse(
             **cells,
             frame_s=frame_s,
             dff=_fluorescence(plan, truth, frame_s, onset_s, omitted, rng),
+            spike_prob=_spike_prob(plan, truth, frame_s, onset_s, omitted, inference_rng),
             onset_s=onset_s,
             offset_s=onset_s + plan.flash_s,
             image_name=image_name,
@@ -241,6 +261,24 @@ def _fluorescence(
     dff *= np.float32(plan.noise_dff)
     dff += shapes + plan.shared_noise_dff * slow
     return dff
+
+
+def _spike_prob(
+    plan: ChangeDetectionPlan,
+    truth: SessionTruth,
+    frame_s: NDArray[np.float64],
+    onset_s: NDArray[np.float64],
+    omitted: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> NDArray[np.float32]:
+    """Amplitudes times the drives behind the shapes, as spikes, plus noise, not below 0, (n_units, n_frames)."""
+    flashes = _summed_shape(plan, frame_s, onset_s[~omitted], plan.flash_s, flash_drive)
+    ramps = _summed_shape(plan, frame_s, onset_s[omitted], plan.flash_interval_s, ramp_drive)
+    drives = np.stack([truth.flash_dff, truth.omission_ramp_dff], axis=1) @ np.stack([flashes, ramps])
+    spikes = rng.standard_normal(drives.shape, dtype=np.float32)
+    spikes *= np.float32(plan.inference_noise)
+    spikes += drives / (plan.spike_dff * plan.frame_rate_hz)
+    return np.maximum(spikes, 0, out=spikes)
 
 
 def _summed_shape(

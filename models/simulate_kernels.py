@@ -47,6 +47,26 @@ def ramp_response(t_s: Array, ramp_s: float, rise_s: float, decay_s: float) -> A
     return _ramp(t_s, ramp_s, rise_s, decay_s) / _ramp(peak_s, ramp_s, rise_s, decay_s)
 
 
+def flash_drive(t_s: Array, flash_s: float, rise_s: float, decay_s: float) -> Array:
+    """The rate behind ``flash_response``, per second: spikes each of which evokes a transient with a peak of 1.
+
+    ``t_s`` seconds from the flash's onset, any shape; constant from 0 up to ``flash_s``, zero elsewhere. Raises
+    ValueError for times or constants that are not positive.
+    """
+    _check_positive(flash_s=flash_s, rise_s=rise_s, decay_s=decay_s)
+    peak = _box(_peak_s(_box, flash_s, rise_s, decay_s), flash_s, rise_s, decay_s)
+    t = np.asarray(t_s)
+    return ((t >= 0) & (t < flash_s)) * (_kernel_peak(rise_s, decay_s) / peak)
+
+
+def ramp_drive(t_s: Array, ramp_s: float, rise_s: float, decay_s: float) -> Array:
+    """The rate behind ``ramp_response``, as in ``flash_drive``: it climbs in a line from 0 up to ``ramp_s``."""
+    _check_positive(ramp_s=ramp_s, rise_s=rise_s, decay_s=decay_s)
+    peak = _ramp(_peak_s(_ramp, ramp_s, rise_s, decay_s), ramp_s, rise_s, decay_s)
+    t = np.asarray(t_s)
+    return np.where((t >= 0) & (t < ramp_s), t / ramp_s, 0.0) * (_kernel_peak(rise_s, decay_s) / peak)
+
+
 def ramp_peak_latency_s(ramp_s: float, rise_s: float, decay_s: float) -> float:
     """Time of the peak of ``ramp_response``, seconds from the ramp's start: a little after the ramp stops."""
     _check_positive(ramp_s=ramp_s, rise_s=rise_s, decay_s=decay_s)
@@ -114,12 +134,19 @@ def _during_and_after(t_s: Array, length_s: float) -> tuple[Array, Array]:
     return np.clip(t_s, 0.0, length_s), np.maximum(np.asarray(t_s) - length_s, 0.0)
 
 
+def _kernel_peak(rise_s: float, decay_s: float) -> float:
+    return float(indicator_kernel(np.array(_kernel_peak_s(rise_s, decay_s)), rise_s, decay_s))
+
+
+def _kernel_peak_s(rise_s: float, decay_s: float) -> float:
+    return rise_s * np.log1p(decay_s / rise_s)
+
+
 def _peak_s(shape: Shape, length_s: float, rise_s: float, decay_s: float) -> float:
     # The response climbs through the whole drive, and on for no more than the kernel's own time to peak.
-    kernel_peak_s = rise_s * np.log1p(decay_s / rise_s)
     found = minimize_scalar(
         lambda t: -shape(t, length_s, rise_s, decay_s),
-        bounds=(length_s, length_s + kernel_peak_s),
+        bounds=(length_s, length_s + _kernel_peak_s(rise_s, decay_s)),
         method="bounded",
         options={"xatol": 1e-9},
     )

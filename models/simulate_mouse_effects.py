@@ -16,6 +16,58 @@ class NestedResponses:
     omitted: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class NestedDesign:
+    """Mice, cells, and what varies between them; nothing to find over mice, whatever cells say.
+
+    The variance of a response to images, ``response_sd_dff`` squared, is shared by the mouse
+    (``intraclass_correlation``), the cell (``cell_correlation`` of what is left: both conditions have it), and the
+    cell's draw for each condition. The omission's effect has mean 0 and the s.d. between mice that gives the cells'
+    differences the same intraclass correlation. Raises ValueError for counts under 1, a correlation outside 0 .. 1
+    (below 1 for cells), or a negative s.d.
+    """
+
+    intraclass_correlation: float
+    n_mice: int = 6
+    cells_per_mouse: int = 60
+    cell_correlation: float = 0.3
+    response_sd_dff: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.n_mice < 1 or self.cells_per_mouse < 1:
+            raise ValueError(
+                f"n_mice and cells_per_mouse must be at least 1, got {self.n_mice} and {self.cells_per_mouse}"
+            )
+        if not 0 <= self.intraclass_correlation <= 1:
+            raise ValueError(f"intraclass_correlation must be 0 to 1, got {self.intraclass_correlation}")
+        if not 0 <= self.cell_correlation < 1:
+            raise ValueError(f"cell_correlation must be 0 to below 1, got {self.cell_correlation}")
+        if not self.response_sd_dff >= 0:
+            raise ValueError(f"s.d. must not be negative, got {self.response_sd_dff}")
+
+    @property
+    def effect_sd_between_mice(self) -> float:
+        """dF/F."""
+        return self.response_sd_dff * float(np.sqrt(2 * self.intraclass_correlation * (1 - self.cell_correlation)))
+
+
+def simulate_nested(
+    design: NestedDesign,
+    n_sets: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:  # (n_sets, 2, n_mice, cells_per_mouse), dF/F; presented, then omitted
+    """Many data sets of one design at once."""
+    shared, own = design.intraclass_correlation, 1 - design.intraclass_correlation
+    sd, mice, cells = design.response_sd_dff, (n_sets, design.n_mice, 1), design.cells_per_mouse
+    level = rng.normal(0, sd * np.sqrt(shared), mice)
+    effect = rng.normal(0, design.effect_sd_between_mice, mice)
+    cell = rng.normal(0, sd * np.sqrt(own * design.cell_correlation), (n_sets, design.n_mice, cells))
+    found = rng.normal(0, sd * np.sqrt(own * (1 - design.cell_correlation)), (n_sets, 2, design.n_mice, cells))
+    found += (level + cell)[:, None]
+    found[:, 1] += effect
+    return found
+
+
 def simulate_mouse_effects(
     n_mice: int,
     cells_per_mouse: int,

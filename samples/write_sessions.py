@@ -89,10 +89,13 @@ def write_sessions(plan: ChangeDetectionPlan, folder: Path, console: Console | N
 
 
 def nwbfile_of(session: SimulatedSession, plan: ChangeDetectionPlan, number: int) -> "NWBFile":
-    """The session in the form of an Allen Visual Behavior file: dff/traces, cell_specimen_table, presentations."""
+    """The session in the form of an Allen Visual Behavior file: dff/traces, cell_specimen_table, presentations.
+
+    Beside them stands spike_prob/spike_prob, which such files don't have.
+    """
     from pynwb import NWBFile
     from pynwb.file import Subject
-    from pynwb.ophys import DfOverF, ImageSegmentation, OpticalChannel
+    from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, OpticalChannel
 
     started_at = _FIRST_SESSION + timedelta(weeks=number // 2, days=_EXPOSURE_DAY[session.exposure_level])
     nwbfile = NWBFile(
@@ -123,10 +126,11 @@ def nwbfile_of(session: SimulatedSession, plan: ChangeDetectionPlan, number: int
         indicator="GCaMP6f",
         location="VISp",
     )
-    ophys = nwbfile.create_processing_module(name="ophys", description="simulated dF/F")
+    ophys = nwbfile.create_processing_module(name="ophys", description="simulated dF/F and spike probability")
     segmentation, dff = ImageSegmentation(name="image_segmentation"), DfOverF(name="dff")
-    ophys.add(segmentation)
-    ophys.add(dff)
+    spike_prob = Fluorescence(name="spike_prob")  # NWB's container for any other series of ROIs
+    for interface in (segmentation, dff, spike_prob):
+        ophys.add(interface)
     cells = segmentation.create_plane_segmentation(
         name="cell_specimen_table", description="simulated cells", imaging_plane=plane
     )
@@ -134,13 +138,22 @@ def nwbfile_of(session: SimulatedSession, plan: ChangeDetectionPlan, number: int
     for unit in range(len(session.unit_id)):
         disc = _disc(session.x_px[unit], session.y_px[unit], session.radius_px[unit])
         cells.add_roi(pixel_mask=disc, cell_specimen_id=int(session.unit_id[unit]))
-    dff.create_roi_response_series(
+    all_cells = list(range(len(cells)))
+    traces = dff.create_roi_response_series(
         name="traces",
         description="simulated dF/F, as a fraction",
         data=_compressed(session.dff.T),
         timestamps=_compressed(session.frame_s),
         unit="dF/F",
-        rois=cells.create_roi_table_region(region=list(range(len(cells))), description="all cells"),
+        rois=cells.create_roi_table_region(region=all_cells, description="all cells"),
+    )
+    spike_prob.create_roi_response_series(
+        name="spike_prob",
+        description="SIMULATED expected spikes per frame: the planted drive with noise; no spikes were inferred",
+        data=_compressed(session.spike_prob.T),
+        timestamps=traces,
+        unit="spikes/frame",
+        rois=cells.create_roi_table_region(region=all_cells, description="all cells"),
     )
     _add_presentations(nwbfile, session)
     return nwbfile

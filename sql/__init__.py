@@ -1,5 +1,7 @@
-"""One question per file: `queries/` are asked by name, `checks/` return the rows that break a rule."""
+"""One question per file: `queries/` asked by name, `checks/` for rows that break a rule, `views/` for whoever asks."""
 
+import re
+from graphlib import TopologicalSorter
 from importlib.resources import files
 
 _HERE = files(__name__)
@@ -15,8 +17,17 @@ def check(name: str) -> str:
     return _text("checks", name)
 
 
+def views() -> dict[str, str]:
+    """Text of every sql/views file by name, each after those that it reads."""
+    texts = {name: _text("views", name) for name in names("views")}
+    reads = {
+        name: {other for other in texts if re.search(rf"\b{other}\b", text)} - {name} for name, text in texts.items()
+    }
+    return {name: texts[name] for name in TopologicalSorter(reads).static_order()}
+
+
 def names(folder: str) -> list[str]:
-    """Names of the files in ``queries`` or ``checks``, sorted."""
+    """Names of the files in ``queries``, ``checks`` or ``views``, sorted."""
     return sorted(file.name.removesuffix(".sql") for file in (_HERE / folder).iterdir() if file.name.endswith(".sql"))
 
 

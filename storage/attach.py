@@ -4,6 +4,7 @@ from contextlib import suppress
 
 import duckdb
 
+import sql
 from storage.settings import Settings
 
 # After attaching: no file outside the lake, and no way back. The shell's safe mode does the same.
@@ -58,6 +59,11 @@ def attach_statements(settings: Settings, *, read_only: bool, snapshot: int | No
     if read_only:
         statements += [f"SET allowed_directories = [{_literal(f'{settings.data_folder}/')}]"]
     return statements
+
+
+def view_statements() -> list[str]:
+    """The SQL that makes the views of sql/views in a connection that has the lake attached."""
+    return [f"CREATE TEMP VIEW {name} AS {text.strip().removesuffix(';')}" for name, text in sql.views().items()]
 
 
 def install_extensions(settings: Settings) -> None:

@@ -1,5 +1,7 @@
 """Tables of what was computed per unit or event."""
 
+from dataclasses import replace
+
 from storage.declaration import Column, Table
 from storage.shared_columns import CONDITION, SESSION, STUDY, UNIT
 
@@ -20,6 +22,7 @@ MEAN_RESPONSES = Table(
         Column("sem_dff", "real", "standard error over events; NULL with fewer than two", unit="dF/F", nullable=True),
         Column("event_count", "integer", "events averaged", at_least=0),
         Column("dropped_count", "integer", "events too near the recording's edge", at_least=0),
+        Column("missing_count", "integer", "events left out for missing frames, in this unit", at_least=0),
     ),
     parents={"recorded.units": ("session_id", "unit_id")},
 )
@@ -54,9 +57,113 @@ RESPONSE_FEATURES = Table(
     parents={"recorded.units": ("session_id", "unit_id")},
 )
 
+_FEATURE_COLUMNS = RESPONSE_FEATURES.columns[4:]
+
+EVENT_FEATURES = Table(
+    "derived.event_features",
+    "The sixteen features of each unit's response to each single event; measured on request.",
+    key=("study_id", "session_id", "unit_id", "event_id"),
+    replaced_by=("study_id", "session_id"),
+    columns=(STUDY, SESSION, UNIT, Column("event_id", "bigint", "the event in recorded.events"), *_FEATURE_COLUMNS),
+    parents={"recorded.units": ("session_id", "unit_id"), "recorded.events": ("session_id", "event_id")},
+)
+
+MEAN_SPIKE_PROB = Table(
+    "derived.mean_spike_prob",
+    "As derived.mean_responses, of inferred spike probability.",
+    key=("study_id", "session_id", "unit_id", "condition", "sample"),
+    replaced_by=("study_id", "session_id"),
+    columns=(
+        STUDY,
+        SESSION,
+        UNIT,
+        CONDITION,
+        Column("sample", "integer", "sample of the window, from 0", at_least=0),
+        Column("time_s", "double", "time from event onset", unit="s"),
+        Column("mean_spike_prob", "real", "mean over events; NULL without events", unit="spikes/frame", nullable=True),
+        Column("sem_spike_prob", "real", "standard error over events", unit="spikes/frame", nullable=True),
+        Column("event_count", "integer", "events averaged", at_least=0),
+        Column("dropped_count", "integer", "events too near the recording's edge", at_least=0),
+    ),
+    parents={"recorded.units": ("session_id", "unit_id")},
+)
+
+SPIKE_FEATURES = Table(
+    "derived.spike_features",
+    "The sixteen features of each unit's mean spike probability, and its response magnitude.",
+    key=("study_id", "session_id", "unit_id", "condition"),
+    replaced_by=("study_id", "session_id"),
+    columns=(
+        STUDY,
+        SESSION,
+        UNIT,
+        CONDITION,
+        *(
+            replace(
+                column,
+                name=column.name.replace("_dff", "_spike_prob"),
+                unit=column.unit and column.unit.replace("dF/F", "spikes/frame"),
+            )
+            for column in _FEATURE_COLUMNS
+        ),
+        Column(
+            "response_magnitude_spike_prob",
+            "double",
+            "mean of 0 to 1 s minus mean of -1 to 0 s",
+            unit="spikes/frame",
+            nullable=True,
+        ),
+    ),
+    parents={"recorded.units": ("session_id", "unit_id")},
+)
+
+BEHAVIOR_RESPONSES = Table(
+    "derived.behavior_responses",
+    "Running speed, pupil and other signals of the animal around events, mean over events.",
+    key=("study_id", "session_id", "signal", "condition", "sample"),
+    replaced_by=("study_id", "session_id"),
+    columns=(
+        STUDY,
+        SESSION,
+        Column("signal", "text", "as in recorded.behavior_signals, its unit as suffix"),
+        CONDITION,
+        Column("sample", "integer", "sample of the window, from 0", at_least=0),
+        Column("time_s", "double", "time from event onset", unit="s"),
+        Column("mean", "double", "mean over events, baseline not subtracted", nullable=True),
+        Column("sem", "double", "standard error over events; NULL with fewer than two", nullable=True),
+        Column("event_count", "integer", "events averaged", at_least=0),
+        Column("dropped_count", "integer", "events too near the signal's edge", at_least=0),
+        Column("missing_count", "integer", "events left out for missing samples", at_least=0),
+    ),
+    parents={"recorded.sessions": ("session_id",)},
+)
+
+UNIT_SCORES = Table(
+    "derived.unit_scores",
+    "Numbers that describe a unit over a whole study: indices, places on maps, motif, noise.",
+    key=("study_id", "session_id", "unit_id", "score"),
+    replaced_by=("study_id",),
+    columns=(
+        STUDY,
+        SESSION,
+        UNIT,
+        Column(
+            "score",
+            "text",
+            "'omission_index': (O-P)/(O+P) of peaks; 'novelty_index', 'novelty_index_omitted': (N-F)/(N+F) of a cell's "
+            "peaks to images, and to omissions, at its first novel session (peaks below 0 count as 0); 'pc_1', 'pc_2', "
+            "'umap_1', 'umap_2', 'tsne_1', 'tsne_2': places on maps of mean responses, each in its own s.d.; 'motif': "
+            "cluster, 0 the largest; 'motif_silhouette': -1 to 1, how well the unit lies in it; 'noise_level': of "
+            "dF/F, in % Hz^-1/2; 'mean_spike_prob_hz': expected spikes per second",
+        ),
+        Column("value", "double", "as the score's name says, else unitless; NULL where undefined", nullable=True),
+    ),
+    parents={"recorded.units": ("session_id", "unit_id")},
+)
+
 EVENT_RESPONSES = Table(
     "derived.event_responses",
-    "Response of each unit to each single event.",
+    "Response of each unit to each single event, as a source gives it, or measured on request.",
     key=("study_id", "session_id", "unit_id", "event_id"),
     replaced_by=("study_id", "session_id"),
     columns=(
@@ -64,8 +171,8 @@ EVENT_RESPONSES = Table(
         SESSION,
         UNIT,
         Column("event_id", "bigint", "the event in recorded.events", at_least=0),
-        Column("mean_dff", "double", "mean in the window after onset", unit="dF/F", nullable=True),
-        Column("baseline_dff", "double", "mean in the window before onset", unit="dF/F", nullable=True),
+        Column("mean_dff", "double", "mean over [0, 0.75) s, or the source's window", unit="dF/F", nullable=True),
+        Column("baseline_dff", "double", "mean over the window before onset", unit="dF/F", nullable=True),
     ),
     parents={"recorded.units": ("session_id", "unit_id"), "recorded.events": ("session_id", "event_id")},
 )

@@ -6,10 +6,8 @@ night that was killed is finished by the next one, and a night with nothing new 
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import polars as pl
 
 from storage.content_hash import HashCache
 from storage.lake import Lake
@@ -41,6 +39,26 @@ class Search:
     known_count: int
     passed_over_count: int
     missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which sessions take part; None and empty choices leave it open."""
+
+    project: str | None = None
+    cre_lines: tuple[str, ...] = ()
+    session_ids: tuple[str, ...] = ()
+
+    def takes(self, session: Mapping) -> bool:
+        """Whether a row of `session_inputs` takes part."""
+        return (
+            self.project in (None, session["project"])
+            and (not self.cre_lines or session["cre_line"] in self.cre_lines)
+            and (not self.session_ids or session["session_id"] in self.session_ids)
+        )
+
+
+EVERYTHING = Selection()
 
 
 @dataclass(frozen=True)
@@ -95,38 +113,56 @@ def new_files(lake: Lake, sources: Sequence[Source]) -> Search:
     return Search(tuple(new.values()), known_count, passed_over_count, tuple(missing))
 
 
-def responses_due(lake: Lake, protocol: str, recipe: str) -> list[SessionDue]:
-    """Sessions with dF/F and omissions that no study of this recipe and protocol has measured."""
+def responses_due(lake: Lake, protocol: str, recipe: str, chosen: Selection = EVERYTHING) -> list[SessionDue]:
+    """Sessions with omissions and dF/F, whole or cut out, that no study of this recipe and protocol has measured."""
     done = set(lake.answer("study_ids")["study_id"])
     due = (
         SessionDue(row["project"], row["session_id"], row["content_sha256"], _responses_id(row, protocol, recipe))
-        for row in lake.answer("session_inputs").iter_rows(named=True)
+        for row in _inputs(lake, chosen)
         if row["has_omissions"]
     )
     return [session for session in due if session.study_id not in done]
 
 
-def studies_due(lake: Lake, protocol: str, responses_recipe: str, recipe: str) -> list[StudyDue]:
+def studies_due(
+    lake: Lake, protocol: str, responses_recipe: str, recipe: str, chosen: Selection = EVERYTHING
+) -> list[StudyDue]:
     """Projects whose sessions' features no study of this recipe and protocol has concluded on."""
     done = set(lake.answer("study_ids")["study_id"])
+    return [study for study in _studies(lake, protocol, responses_recipe, recipe, chosen) if study.study_id not in done]
+
+
+def reports_due(
+    lake: Lake,
+    protocol: str,
+    responses_recipe: str,
+    recipe: str,
+    chosen: Selection = EVERYTHING,
+    again: bool = False,
+) -> list[str]:
+    """Studies that were concluded and whose report isn't in the reports folder; with ``again``, those too that are."""
+    done = set(lake.answer("study_ids")["study_id"])
+    concluded = [study.study_id for study in _studies(lake, protocol, responses_recipe, recipe, chosen)]
+    there = lake.settings.reports_folder
+    return [one for one in concluded if one in done and (again or not any(there.glob(f"*{one}.html")))]
+
+
+def _studies(lake: Lake, protocol: str, responses_recipe: str, recipe: str, chosen: Selection) -> list[StudyDue]:
+    """The study of each project on what the lake holds of it now."""
     inputs: dict[str, set[str]] = {}
-    for row in lake.answer("session_inputs").iter_rows(named=True):
+    for row in _inputs(lake, chosen):
         measured = {_responses_id(row, protocol, responses_recipe)} if row["has_omissions"] else set()
         ready_made = {study for study in row["feature_studies"] if study.startswith("source:")}
         inputs.setdefault(row["project"], set()).update(measured | ready_made)
-    due = (
+    by_project = ((project, tuple(sorted(studies))) for project, studies in inputs.items() if studies)
+    return [
         StudyDue(project, f"omission-{fingerprint(project, protocol, recipe, *studies)}", studies)
-        for project, studies in ((project, tuple(sorted(studies))) for project, studies in inputs.items())
-        if studies
-    )
-    return [study for study in due if study.study_id not in done]
+        for project, studies in by_project
+    ]
 
 
-def reports_due(lake: Lake, protocol: str) -> list[str]:
-    """Newest study of each project under this protocol, where its report isn't in the reports folder."""
-    studies = lake.answer("study_ids").filter(pl.col("kind") == "omission", pl.col("protocol") == protocol)
-    newest = studies.group_by("project", maintain_order=True).last()["study_id"]
-    return [study for study in newest if not any(lake.settings.reports_folder.glob(f"*{study}.html"))]
+def _inputs(lake: Lake, chosen: Selection) -> list[dict]:
+    return [row for row in lake.answer("session_inputs").iter_rows(named=True) if chosen.takes(row)]
 
 
 def fingerprint(*parts: str) -> str:

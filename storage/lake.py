@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 
 import duckdb
@@ -10,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 import sql
-from storage.attach import LakeMissing, connect
+from storage.attach import LakeMissing, connect, view_statements
 from storage.declaration import Table
 from storage.row_files import RowBlocks
 from storage.settings import Settings
@@ -36,6 +37,8 @@ def open_lake(settings: Settings | None = None, *, read_only: bool = False, snap
     lake = Lake(settings, connection, snapshot)
     if snapshot is None:
         _refuse_other_tables(lake)
+    if read_only:
+        _add_views(connection)
     return lake
 
 
@@ -183,6 +186,14 @@ def _connect_and_make(settings: Settings) -> duckdb.DuckDBPyConnection:
         )
         connection.execute("COMMIT")
         return connection
+
+
+def _add_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """The views of sql/views, in this connection alone, so that they are always those of this version."""
+    for statement in view_statements():
+        # An earlier snapshot may lack a table; whoever asks for that view is told that there is none.
+        with suppress(duckdb.CatalogException):
+            connection.execute(statement)
 
 
 def _refuse_other_tables(lake: Lake) -> None:

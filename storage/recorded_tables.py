@@ -75,6 +75,7 @@ SIGNALS = (
     "deconvolved",  # a model's activity
     "events",  # inferred events
     "filtered_events",  # those, smoothed
+    "spike_prob",  # expected spikes per frame, inferred
 )
 
 TRACES = Table(

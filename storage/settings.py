@@ -2,8 +2,9 @@
 
 import os
 from pathlib import Path
+from zoneinfo import available_timezones
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PREFIX = "NEUROLAKE_"
@@ -33,6 +34,19 @@ class Settings(BaseSettings):
         description="MLflow tracking address; by default SQLite in home",
         examples=["http://127.0.0.1:5000"],
     )
+    sources: str | None = Field(
+        default=None,
+        description="what the scheduled night reads: a sources.yaml, folder, file or glob, absolute",
+        examples=["/data/lab/sources.yaml"],
+    )
+    postgres: SecretStr | None = Field(
+        default=None,
+        description="postgresql:// address of the server behind `make up`; by default one of its own, in home",
+    )
+    host: str = Field(default="127.0.0.1", description="address that the servers of `make up` listen on")
+    prefect_port: int = Field(default=4200, ge=1, le=65535, description="port of Prefect's page")
+    mlflow_port: int = Field(default=5000, ge=1, le=65535, description="port of MLflow's page")
+    time_zone: str = Field(default="UTC", description="the lab's time zone, for schedules", examples=["Europe/Paris"])
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads for DuckDB")
     lock_timeout_s: float = Field(default=600, gt=0, description="how long a writer waits for its turn")
 
@@ -49,6 +63,13 @@ class Settings(BaseSettings):
         if catalog != "sqlite" and not catalog.startswith(("postgresql://", "postgres://")):
             raise ValueError(f"must be 'sqlite' or a postgresql:// address, got {catalog!r}")
         return catalog
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_time_zone(cls, time_zone: str) -> str:
+        if time_zone not in available_timezones():
+            raise ValueError(f"must be a name such as Europe/Paris, got {time_zone!r}")
+        return time_zone
 
     @model_validator(mode="after")
     def _only_known_variables(self) -> "Settings":
@@ -80,6 +101,14 @@ class Settings(BaseSettings):
     @property
     def mlflow_folder(self) -> Path:
         return self.home / "mlflow"
+
+    @property
+    def postgres_folder(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def services_folder(self) -> Path:
+        return self.home / "services"
 
     @property
     def mlflow_address(self) -> str:

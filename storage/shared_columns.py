@@ -1,4 +1,4 @@
-"""Columns that many tables share: who, which unit, which study, under which protocol."""
+"""Columns that many tables share: who, which unit, which study, under which protocol, on how many animals."""
 
 from storage.declaration import Column
 
@@ -15,3 +15,9 @@ PROTOCOL = Column(
     one_of=("rigorous", "published"),
 )
 EXPOSURES = ("familiar", "novel")
+CELLS = Column("cell_count", "integer", "cells", at_least=1)
+MICE = Column("mouse_count", "integer", "mice", at_least=1)
+EVENTS_BEHIND = Column(
+    "event_count", "bigint", "events behind the rows; NULL where features came ready-made", nullable=True, at_least=0
+)
+WARNING = Column("warning", "text", "what stands against taking this at its word", nullable=True)

@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from storage.attach import LakeMissing, attach_statements, install_extensions
+import sql
+from storage.attach import LakeMissing, attach_statements, install_extensions, view_statements
 from storage.lake import LakeMismatch, open_lake
 from storage.settings import Settings
 from storage.tables import TABLES
@@ -43,9 +44,10 @@ def main() -> int:
 
 def start_script(settings: Settings) -> str:
     """What the shell runs first: the attached lake, guarded, and a greeting."""
-    statements = ["SET TimeZone = 'UTC'", *attach_statements(settings, read_only=True)]
+    statements = ["SET TimeZone = 'UTC'", *attach_statements(settings, read_only=True), *view_statements()]
     # Safe mode shuts off files outside the lake for SQL and for the shell's own dot commands.
-    commands = [".safe_mode", f".print '{_GREETING}{', '.join(table.name for table in TABLES)}'"]
+    tables = ", ".join(table.name for table in TABLES)
+    commands = [".safe_mode", f".print '{_GREETING}{tables}. Views: {', '.join(sql.views())}'"]
     return "\n".join([*(f"{statement};" for statement in statements), *commands, ""])
 
 

@@ -1,8 +1,8 @@
 """Traces to Parquet and back: one file per session and signal, row groups of one unit each.
 
 A row group holds up to FRAMES_PER_GROUP frames of one unit, so its statistics say which unit and frames it has, and
-a span touches only the groups that hold it. Without missing values the samples lie in the file as in the matrix and
-are read straight into it; with them, the column is decoded by Arrow.
+a span touches only the groups that hold it. Where none is missing the samples lie in the file as in the matrix and are
+written and read straight; where some are, Arrow decodes the column.
 """
 
 import os
@@ -15,19 +15,18 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from storage.tables import TRACES
+from storage.trace_pages import TracePages
 
 FRAMES_PER_GROUP = 1_048_576
 VALUES_PER_SPAN = 16_000_000
 _VALUES_PER_SHARE = 7_000_000
 _COLUMNS = ["unit_id", "frame", "value"]
-# Says of a file that each row group holds its values in one page; required and uncompressed, they then lie in the
-# file as in the matrix, behind a page header, and are read straight into it.
+# Says of a file that each row group holds its values in one page; uncompressed and none missing, they then lie in the
+# file as in the matrix, behind the page's header and levels, and are read straight into it.
 _ONE_PAGE = {b"neurolake.traces": b"one page of values per row group"}
-_LARGEST_PAGE_HEADER = 100  # bytes; two headers are longer
+_LARGEST_PAGE_HEADER = 100  # bytes, with the levels of a page without missing values; two headers are longer
 
 
 @dataclass(frozen=True)
@@ -101,45 +100,20 @@ def write_trace_file(traces: Traces, data_folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{uuid.uuid4().hex}.parquet"
     try:
-        try:
-            _write_spans(traces, path, complete=True)
-        except _Incomplete:
-            _write_spans(traces, path, complete=False)
+        with path.open("wb") as file:
+            pages = TracePages(file, _ONE_PAGE)
+            for start, values in traces.spans():
+                for row in np.argsort(units, kind="stable"):
+                    for at in range(0, values.shape[1], FRAMES_PER_GROUP):
+                        pages.write(int(units[row]), start + at, values[row, at : at + FRAMES_PER_GROUP])
+            pages.finish()
+            file.flush()
+            os.fsync(file.fileno())
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     fsync_folder(folder)
     return path
-
-
-class _Incomplete(Exception):
-    """A value is missing in a signal that was being written as complete."""
-
-
-def _write_spans(traces: Traces, path: Path, *, complete: bool) -> None:
-    fields = [TRACES.arrow_schema.field(n).with_nullable(n == "value" and not complete) for n in _COLUMNS]
-    schema = pa.schema(fields, metadata=_ONE_PAGE)
-    with (
-        path.open("wb") as file,
-        pq.ParquetWriter(
-            file,
-            schema,
-            compression={"unit_id": "lz4", "frame": "lz4", "value": "none"},
-            use_dictionary=False,
-            data_page_size=4 * FRAMES_PER_GROUP,
-            max_rows_per_page=FRAMES_PER_GROUP,  # one page of values in each row group, as _ONE_PAGE promises
-            column_encoding={"unit_id": "PLAIN", "frame": "DELTA_BINARY_PACKED", "value": "PLAIN"},
-        ) as writer,
-    ):
-        for start, values in traces.spans():
-            if complete and any(np.isnan(trace).any() for trace in values):
-                raise _Incomplete
-            for row in np.argsort(traces.unit_id, kind="stable"):
-                for group in _groups(int(traces.unit_id[row]), start, values[row], schema):
-                    writer.write_table(group, row_group_size=FRAMES_PER_GROUP)
-        writer.close()
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_trace_files(
@@ -234,8 +208,7 @@ def _row_groups(path: str) -> Iterator[_RowGroup]:
     metadata = pq.read_metadata(path)
     if metadata.schema.names != _COLUMNS:
         raise NotDirect(f"{path} has columns {metadata.schema.names}")
-    required = metadata.schema.column(2).max_definition_level == 0
-    plain = required and sys.byteorder == "little" and _ONE_PAGE.items() <= (metadata.metadata or {}).items()
+    plain = sys.byteorder == "little" and _ONE_PAGE.items() <= (metadata.metadata or {}).items()
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
         unit, frame = group.column(0).statistics, group.column(1).statistics
@@ -244,23 +217,10 @@ def _row_groups(path: str) -> Iterator[_RowGroup]:
             raise NotDirect(f"{path}: row group {index} is not a run of frames of one unit")
         values = group.column(2)
         header = values.total_compressed_size - 4 * values.num_values
-        lies_plainly = plain and values.compression == "UNCOMPRESSED" and 0 < header < _LARGEST_PAGE_HEADER
+        complete = values.statistics is not None and values.statistics.null_count == 0
+        lies_plainly = plain and complete and values.compression == "UNCOMPRESSED" and 0 < header < _LARGEST_PAGE_HEADER
         values_at = values.data_page_offset + header if lies_plainly else None
         yield _RowGroup(path, metadata, index, unit.min, frame.min, frame.max + 1, values_at)
-
-
-def _groups(unit_id: int, first: int, trace: np.ndarray, schema: pa.Schema) -> Iterator[pa.Table]:
-    for at in range(0, len(trace), FRAMES_PER_GROUP):
-        part = np.ascontiguousarray(trace[at : at + FRAMES_PER_GROUP], dtype=np.float32)
-        start = first + at
-        yield pa.table(
-            [
-                pa.array(np.full(len(part), unit_id, np.int64)),
-                pa.array(np.arange(start, start + len(part), dtype=np.int32)),
-                pa.array(part, from_pandas=True),  # NaN becomes NULL: a NaN would escape filters through statistics
-            ],
-            schema=schema,
-        )
 
 
 def fsync_folder(folder: Path) -> None:

@@ -88,7 +88,8 @@ def _written(traces: Sequence[Traces], blocks: Sequence[RowBlocks], data_folder:
         return [_File(rows.table, session, path) for session, path in write_row_files(rows, data_folder).items()]
 
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
-        futures = [pool.submit(of_traces, one) for one in traces] + [pool.submit(of_blocks, rows) for rows in blocks]
+        # Rows first: what is begun last is finished alone, and a signal is written sooner than a table.
+        futures = [pool.submit(of_blocks, rows) for rows in blocks] + [pool.submit(of_traces, one) for one in traces]
         done, _ = wait(futures, return_when=FIRST_EXCEPTION)
         if any(future.exception() for future in done):
             pool.shutdown(cancel_futures=True)

@@ -1,28 +1,33 @@
 """A project's omission study: effects, decoders, the registered model, and every row of it in one commit."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 
-import numpy as np
 import polars as pl
+import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 import sql
-from models.decoders import CLASSIFIERS
+from storage.declaration import Table
 from storage.due import StudyDue
 from storage.lake import Lake, open_lake
-from storage.registry import Registry, Training
-from storage.tables import ANOVA, CONTRASTS, DECODER_SCORES, PREDICTIONS, PROMOTIONS, STUDIES
-from tasks.decode import TARGET, Decoding, accuracy_on_same_folds, decode, design, fit_chosen
-from tasks.effects import anova_rows, contrast_rows
-from tasks.figures import as_png, confusion_figure, roc_figure
-from tasks.recipes import STUDY_RECIPE
+from storage.tables import PROMOTIONS, STUDIES
+from tasks.decode import PARTS, decode_study
+from tasks.decode_time import SessionAbout, decode_time
+from tasks.effects import effects
+from tasks.explore import explore
+from tasks.recipes import DEFAULT_RECIPE, Recipe
+from tasks.register_decoder import register_decoder
+from tasks.session_trials import session_trials
+from tasks.spike_repeat import spike_repeat
+from tasks.study_part import StudyPart
 
-DECODER_COUNT = 2 * len(CLASSIFIERS)  # times that `advance` is called
+PROTOCOLS = ("published", "rigorous")
+STUDY_PARTS = PARTS + 5  # times that `advance` is called
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,10 @@ def conclude_study(
     due: StudyDue,
     protocol: str,
     flow_run_id: str | None,
+    recipe: Recipe = DEFAULT_RECIPE,
     advance: Callable[[str], None] = lambda _: None,
 ) -> Concluded:
-    """Test, decode and register from the features that are due, and commit the findings together.
+    """Test, decode, explore and register from the features that are due, and commit the findings together.
 
     What the data don't allow (a missing cre line, a single mouse) is left out and noted in the study's row.
     """
@@ -48,97 +54,55 @@ def conclude_study(
         snapshot_id = lake.snapshot_id
         statement = sql.query("features_of_project")
         chosen = {"project": due.project, "studies": list(due.feature_studies)}
-        features = lake.query(statement, **chosen)
-        notes: list[str] = []
-        placed = features.drop_nulls(["cre_line", "exposure_level"])
-        if unplaced := len(features) - len(placed):
-            notes.append(f"{unplaced} rows of sessions without cre line or exposure level are left out")
-        features = placed
-        rows: dict = {}
-        try:
-            rows[ANOVA] = ANOVA.rows(anova_rows(features, due.study_id))
-        except ValueError as error:
-            notes.append(f"ANOVA: {error}")
-        contrasts, reasons = contrast_rows(features, due.study_id)
-        notes += reasons
-        if contrasts:
-            rows[CONTRASTS] = CONTRASTS.rows(contrasts)
-        decodings = _decodings(features, due.study_id, notes, advance)
-        if decodings:
-            rows[DECODER_SCORES] = DECODER_SCORES.rows([r for d in decodings.values() for r in d.scores])
-            rows[PREDICTIONS] = PREDICTIONS.rows([r for d in decodings.values() for r in d.predictions])
+        features, left_out = _placed(lake.query(statement, **chosen))
+        decoded, decodings = decode_study(features, due.study_id, advance)
+        parts = [StudyPart(notes=left_out), decoded, *_other_parts(lake, due, features, recipe, advance)]
+        rows = _together(parts)
         if protocol in decodings:
-            promotion = _register(lake, due, decodings[protocol], statement, snapshot_id)
+            promotion = register_decoder(lake, due, decodings[protocol], statement, snapshot_id)
             rows[PROMOTIONS] = PROMOTIONS.rows([promotion])
-        rows[STUDIES] = STUDIES.rows([_study_row(due, protocol, chosen, snapshot_id, flow_run_id, notes)])
+        notes = [note for part in parts for note in part.notes]
+        rows[STUDIES] = STUDIES.rows([_study_row(due, protocol, chosen, snapshot_id, flow_run_id, recipe, notes)])
         lake.replace(
             rows, message=f"omission study of {due.project}", info={"study": due.study_id, "flow_run": flow_run_id}
         )
     return Concluded(due.project, due.study_id)
 
 
-def _decodings(
-    features: pl.DataFrame, study_id: str, notes: list[str], advance: Callable[[str], None]
-) -> dict[str, Decoding]:
-    found = {}
-    for protocol in ("published", "rigorous"):
-        try:
-            found[protocol] = decode(design(features, protocol), study_id, advance)
-        except ValueError as error:
-            notes.append(f"decoders, {protocol}: {error}")
-    return found
+def _other_parts(
+    lake: Lake, due: StudyDue, features: pl.DataFrame, recipe: Recipe, advance: Callable[[str], None]
+) -> Iterator[StudyPart]:
+    """Everything beside the decoders of features, one part after the other."""
+    studies = list(due.feature_studies)
+    yield effects(features, due.study_id)
+    advance("effects")
+    measured = lake.answer("measured_sessions", studies=studies)
+    about = {row.pop("session_id"): SessionAbout(**row) for row in measured.iter_rows(named=True)}
+    for protocol in PROTOCOLS:
+        trials = (session_trials(lake, session_id, protocol, recipe.window) for session_id in about)
+        yield decode_time(trials, about, due.study_id, (protocol,))
+        advance(f"decoding through time, {protocol}")
+    yield explore(lake.answer("unit_mean_responses", studies=studies), features, due.study_id)
+    advance("motifs and maps")
+    yield spike_repeat(lake, due.project, studies, due.study_id)
+    advance("spike probability")
 
 
-def _register(lake: Lake, due: StudyDue, decoding: Decoding, statement: str, snapshot_id: int) -> Mapping:
-    """Register the chosen decoder, and let it be champion if it beats the present one on these folds."""
-    registry = Registry(lake.settings)
-    protocol = decoding.design.protocol
-    name = f"omitted-or-presented-{due.project}-{protocol}"
-    folds = decoding.accuracies(decoding.chosen, "leave_one_mouse_out")
-    accuracy = float(np.mean(folds))
-    predictions = pl.DataFrame(decoding.predictions)
-    model = registry.register(
-        Training(
-            model_name=name,
-            study_id=due.study_id,
-            decoder=fit_chosen(decoding),
-            rows=decoding.design.rows.select(*decoding.design.columns, TARGET),
-            columns=decoding.design.columns,
-            target=TARGET,
-            snapshot_id=snapshot_id,
-            statement=statement,
-            parameters={"protocol": protocol, "decoder": decoding.chosen, "project": due.project}
-            | {"feature_study_count": len(due.feature_studies)},
-            metrics={
-                "leave_one_mouse_out_accuracy": accuracy,
-                "test_accuracy": decoding.accuracies(decoding.chosen, "test")[0],
-            },
-            fold_metrics={"fold_accuracy": folds},
-            figures={
-                "roc": as_png(roc_figure(predictions, protocol)),
-                "confusion": as_png(confusion_figure(predictions, protocol)),
-            },
-        )
-    )
-    champion = registry.champion(name)
-    if champion is None or champion == model:
-        registry.crown(model)
-        champion_accuracy, promoted, champion = None, True, None
-    else:
-        champion_accuracy = accuracy_on_same_folds(registry.decoder(champion), decoding.design)
-        promoted = accuracy > champion_accuracy
-        if promoted:
-            registry.crown(model)
+def _placed(features: pl.DataFrame) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Features of sessions whose group is known, and a note of those that are left out."""
+    placed = features.drop_nulls(["cre_line", "exposure_level"])
+    unplaced = len(features) - len(placed)
+    note = (f"{unplaced} rows of sessions without cre line or exposure level are left out",) if unplaced else ()
+    return placed, note
+
+
+def _together(parts: Sequence[StudyPart]) -> dict[Table, pa.Table]:
+    """Rows of all parts, one after the other in each table."""
+    tables = dict.fromkeys(table for part in parts for table in part.rows)
     return {
-        "study_id": due.study_id,
-        "model_name": name,
-        "model_version": model.version,
-        "decoder": decoding.chosen,
-        "mlflow_run_id": model.run_id,
-        "accuracy": accuracy,
-        "champion_version": champion.version if champion else None,
-        "champion_accuracy": champion_accuracy,
-        "promoted": promoted,
+        table: pa.concat_tables([table.rows(part.rows[table]) for part in parts if len(part.rows.get(table, ()))])
+        for table in tables
+        if any(len(part.rows.get(table, ())) for part in parts)
     }
 
 
@@ -148,6 +112,7 @@ def _study_row(
     chosen: Mapping,
     snapshot_id: int,
     flow_run_id: str | None,
+    recipe: Recipe,
     notes: list[str],
 ) -> Mapping:
     return {
@@ -156,7 +121,9 @@ def _study_row(
         "project": due.project,
         "session_id": None,
         "protocol": protocol,
-        "parameters": json.dumps({"rows": "features_of_project", "recipe": STUDY_RECIPE} | dict(chosen)),
+        "parameters": json.dumps(
+            {"rows": "features_of_project", "recipe": recipe.study, "window": str(recipe.window)} | dict(chosen)
+        ),
         "inputs": json.dumps(due.feature_studies),
         "code_version": version("neurolake"),
         "snapshot_id": snapshot_id,

@@ -1,45 +1,34 @@
-"""Seven classifiers of omitted against presented, scored on mice that they have not seen."""
+"""Decoders of condition and of cre line, under both protocols, scored on mice that they have not seen."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import polars as pl
+from joblib import Parallel, delayed
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from models.decoders import CATEGORICAL, CLASSIFIERS, Protocol, build_decoder, design_columns
-from models.held_out_scores import leave_one_mouse_out, random_split, score_split, split_by_mouse
-from models.response_features import FEATURES
+from models.decoders import CLASSIFIERS, Protocol, build_decoder, columns_as_numbers, decoder_of
+from models.held_out_scores import FoldScore, Split, leave_one_mouse_out
+from models.nested_tuning import mouse_folds, nested_leave_one_mouse_out, tune, tuning_fold
+from models.tuned_decoders import RECIPES
+from storage.tables import DECODER_SCORES, DECODER_TESTS, FEATURE_IMPORTANCE, PREDICTIONS, SPLITS
+from tasks.decoder_design import LABEL_COLUMN, PROTOCOLS, TARGETS, Design, design
+from tasks.decoder_rows import left_out_rows, named, score_rows, split_rows, tested_rows
+from tasks.decoder_tests import chance_row, importance_rows
+from tasks.score_decoders import Folds, Scored, folds_of, score_decoder
+from tasks.second_notebook import second_notebook
+from tasks.study_part import StudyPart
 
-TARGET = "omitted"
-
-
-@dataclass(frozen=True)
-class Design:
-    """What decoders learn from: one row per cell, session and condition, and the columns a protocol lets them see."""
-
-    protocol: Protocol
-    rows: pl.DataFrame
-    columns: tuple[str, ...]
-
-    @property
-    def X(self) -> pd.DataFrame:  # noqa: N802 - the field's name for a design matrix
-        return self.rows.select(self.columns).to_pandas()
-
-    @property
-    def y(self) -> np.ndarray:
-        return self.rows[TARGET].to_numpy()  # (n_rows,), 1 where omitted
-
-    @property
-    def mouse_id(self) -> np.ndarray:
-        return self.rows["mouse_id"].to_numpy()
+TARGET = LABEL_COLUMN["condition"]
+PARTS = len(TARGETS) * len(PROTOCOLS) * len(CLASSIFIERS)  # times that `advance` is called
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decoding:
-    """All scores and predictions of one protocol, and the decoder that it chooses."""
+    """All scores and predictions of one target and protocol, and the decoder that it chooses."""
 
     design: Design
     scores: list[Mapping]
@@ -51,94 +40,142 @@ class Decoding:
         return [row["accuracy"] for row in found]
 
 
-def design(features: pl.DataFrame, protocol: Protocol) -> Design:
-    """The rows with every feature present, as the protocol shows them.
+def decode_study(
+    features: pl.DataFrame, study_id: str, advance: Callable[[str], None] = lambda _: None
+) -> tuple[StudyPart, dict[Protocol, Decoding]]:
+    """Rows of every table of decoders, and by protocol how omitted was told from presented.
 
-    `published` takes the numbers of cells and mice as numeric features: raises ValueError where mice have no numbers.
+    ``features`` is the answer of `features_of_project`. What the rows don't allow (one mouse, one cre line, mice
+    without numbers) is noted. ``advance`` is called ``PARTS`` times, whatever fails.
     """
-    rows = features.drop_nulls([*FEATURES, *CATEGORICAL]).with_columns(
-        pl.col("zero_crossings").cast(pl.Float64), (pl.col("condition") == "omitted").cast(pl.Int64).alias(TARGET)
-    )
-    if protocol == "published":
-        if not rows["mouse_id"].str.contains(r"^\d{1,15}$").all():
-            raise ValueError("the published protocol takes mouse numbers as a feature, and these mice have names")
-        rows = rows.with_columns(pl.col("mouse_id", "unit_id").cast(pl.Float64))
-    return Design(protocol, rows, design_columns(protocol, FEATURES))
+    parts: list[StudyPart] = []
+    decodings: dict[Protocol, Decoding] = {}
+    for target in TARGETS:
+        for protocol in PROTOCOLS:
+            try:
+                part, decoding = decode(design(features, protocol, target), study_id, advance)
+            except ValueError as error:
+                part = StudyPart(notes=(f"decoders of {target}, {protocol}: {error}",))
+                for name in CLASSIFIERS:
+                    advance(name)
+            else:
+                decodings |= {protocol: decoding} if target == "condition" else {}
+            parts.append(part)
+    try:
+        parts.append(second_notebook(features, study_id))
+    except ValueError as error:
+        parts.append(StudyPart(notes=(f"second notebook: {error}",)))
+    tables = dict.fromkeys(table for part in parts for table in part.rows)
+    rows = {table: [row for part in parts for row in part.rows.get(table, ())] for table in tables}
+    return StudyPart(rows, tuple(note for part in parts for note in part.notes)), decodings
 
 
-def decode(design: Design, study_id: str, advance: Callable[[str], None] = lambda _: None) -> Decoding:
-    """Score every classifier, and choose one without looking at the mice that test it.
+def decode(
+    design: Design, study_id: str, advance: Callable[[str], None] = lambda _: None
+) -> tuple[StudyPart, Decoding]:
+    """Score every classifier, choose one without looking at the mice that test it, and hold it against chance.
 
-    `rigorous` chooses by leaving one mouse out within the training mice; `published`, as its source did, by
-    leaving out each of all mice. ``advance`` is called with each classifier's name when it is done. Raises
-    ValueError when there are too few mice or labels.
+    `rigorous` tunes each within the training mice, and chooses by leaving out mice of the training side one by one;
+    `published`, as its source did, tunes nothing and chooses by leaving out each of all mice. Under `rigorous` the
+    dummy, LR and the chosen one are held against chance. ``advance`` is called with each classifier's name when it is
+    scored. A classifier that the rows don't suit is left out and noted. Raises ValueError when no classifier can
+    learn from them, and then ``advance`` was not called.
     """
-    X, y, mouse_id = design.X, design.y, design.mouse_id
-    rigorous = design.protocol == "rigorous"
-    split = split_by_mouse(mouse_id, design.rows["cre_line"].to_numpy()) if rigorous else random_split(y)
-    scores: list[Mapping] = []
-    predictions: list[Mapping] = []
-    for name in CLASSIFIERS:
-        decoder = build_decoder(name, design.columns)
-        common = {"study_id": study_id, "protocol": design.protocol, "decoder": name}
-        left_out = leave_one_mouse_out(decoder, X, y, mouse_id)
-        scores += _fold_rows(common | {"scheme": "leave_one_mouse_out"}, left_out.folds)
-        everyone = np.arange(len(y))
-        predictions += _prediction_rows(
-            common | {"scheme": "leave_one_mouse_out"}, design, everyone, mouse_id, left_out.predicted, left_out.score
-        )
-        tested = score_split(decoder, X, y, split)
-        scores.append(
-            common
-            | {"scheme": "test", "fold": "test", "train_count": len(split.train), "test_count": len(split.test)}
-            | {"accuracy": tested.accuracy, "f1": tested.f1, "roc_auc": tested.auc}
-        )
-        predictions += _prediction_rows(
-            common | {"scheme": "test"}, design, split.test, np.full(len(y), "test"), tested.predicted, tested.score
-        )
-        if rigorous:
-            inner = leave_one_mouse_out(decoder, X.iloc[split.train], y[split.train], mouse_id[split.train])
-            scores += _fold_rows(common | {"scheme": "selection"}, inner.folds)
+    folds = folds_of(design)
+    scored = [score_decoder("dummy", design, folds)]  # what it can't do, none can
+    notes: list[str] = []
+    names = [name for name in CLASSIFIERS if name != "dummy"]
+    found_by_name = _side_by_side(_scored_or_why, [(name, design, folds) for name in names])
+    for name, found in zip(names, found_by_name, strict=True):
+        if isinstance(found, str):
+            notes.append(f"{name} of {design.target}, {design.protocol}: {found}")
+        else:
+            scored.append(found)
         advance(name)
-    by = "selection" if rigorous else "leave_one_mouse_out"
-    mean = {n: np.mean([r["accuracy"] for r in scores if (r["decoder"], r["scheme"]) == (n, by)]) for n in CLASSIFIERS}
-    return Decoding(design, scores, predictions, max(mean, key=mean.__getitem__))
+    advance("dummy")
+    chosen = max(scored[1:], key=lambda one: one.deciding_accuracy)
+    permuted = {"dummy", "LR", chosen.name} if design.protocol == "rigorous" else set()
+    tested = [
+        (named(design, study_id, decoder=one.name), design, one.name, one.left_out, folds.mice, one.name in permuted)
+        for one in scored
+    ]
+    of_chosen = named(design, study_id, decoder=chosen.name)
+    rows = {
+        DECODER_SCORES: [row for one in scored for row in _score_rows(one, design, study_id, folds)],
+        DECODER_TESTS: list(_side_by_side(chance_row, tested)),
+        FEATURE_IMPORTANCE: importance_rows(of_chosen, design, chosen.name, chosen.parameters),
+        SPLITS: _split_rows(scored[0], design, study_id, folds),
+        PREDICTIONS: [row for one in scored for row in _prediction_rows(one, design, study_id, folds)],
+    }
+    return StudyPart(rows, tuple(notes)), Decoding(design, rows[DECODER_SCORES], rows[PREDICTIONS], chosen.name)
 
 
 def fit_chosen(decoding: Decoding) -> Pipeline:
-    """The chosen decoder, fitted on every row."""
-    return build_decoder(decoding.chosen, decoding.design.columns).fit(decoding.design.X, decoding.design.y)
+    """The chosen decoder, fitted on every row; under `rigorous` with parameters tuned on all mice."""
+    design = decoding.design
+    if design.protocol == "published":
+        unfitted = build_decoder(decoding.chosen, design.columns, design.categorical)
+    else:
+        recipe, everyone = RECIPES[decoding.chosen], np.arange(len(design.y))
+        columns = columns_as_numbers(design.columns, design.categorical)
+        all_mice = tuning_fold(columns, design.X, design.y, design.mouse_id, Split(everyone, everyone))
+        parameters = tune(recipe, all_mice.inner, design.y, design.mouse_id)
+        unfitted = decoder_of(recipe.build(parameters), design.columns, design.categorical)
+    return unfitted.fit(design.X, design.y)
 
 
 def accuracy_on_same_folds(other: Pipeline, design: Design) -> float:
-    """Leave-one-mouse-out accuracy of another decoder's recipe, fitted anew in the folds of this design."""
-    return leave_one_mouse_out(clone(other), design.X, design.y, design.mouse_id).accuracy
+    """Leave-one-mouse-out accuracy of another decoder's recipe, tuned and fitted anew in the folds of this design.
+
+    A classifier that is none of ours keeps the parameters that it came with.
+    """
+    kind = type(other[-1])
+    recipe = next((recipe for recipe in RECIPES.values() if type(recipe.unfitted()) is kind), None)
+    if design.protocol == "published" or recipe is None:
+        return leave_one_mouse_out(clone(other), design.X, design.y, design.mouse_id).accuracy
+    folds = mouse_folds(clone(other[0]), design.X, design.y, design.mouse_id)
+    return nested_leave_one_mouse_out(recipe, folds, design.y, design.mouse_id).left_out.accuracy
 
 
-def _fold_rows(common: Mapping, folds: list) -> list[Mapping]:
-    return [
-        {
-            **common,
-            "fold": _fold_name(fold.mouse_id),
-            "train_count": fold.n_train,
-            "test_count": fold.n_test,
-            "accuracy": fold.accuracy,
-            "f1": fold.f1,
-            "roc_auc": fold.auc,
-        }
-        for fold in folds
-    ]
+def _scored_or_why(name: str, design: Design, folds: Folds) -> Scored | str:
+    try:
+        return score_decoder(name, design, folds)
+    except ValueError as error:
+        return str(error)
 
 
-def _prediction_rows(
-    common: Mapping, design: Design, at: np.ndarray, fold: np.ndarray, predicted: np.ndarray, score: np.ndarray
-) -> list[Mapping]:
-    keys = design.rows[at].select("session_id", pl.col("unit_id").cast(pl.Int64), "condition").iter_rows(named=True)
-    return [
-        {**common, **key, "fold": _fold_name(fold[row]), "predicted": ("presented", "omitted")[label], "score": value}
-        for row, key, label, value in zip(at, keys, predicted.tolist(), score.tolist(), strict=True)
-    ]
+def _side_by_side(step: Callable, calls: Sequence[tuple]) -> Iterator:
+    """Results of a step in the order of its calls, two at a time: most of a fit runs outside Python's lock."""
+    workers = min(2, os.cpu_count() or 1)
+    yield from Parallel(workers, return_as="generator")(delayed(step)(*call) for call in calls)
 
 
-def _fold_name(fold: object) -> str:
-    return str(int(fold)) if isinstance(fold, float) else str(fold)
+def _score_rows(one: Scored, design: Design, study_id: str, folds: Folds) -> list[Mapping]:
+    common = named(design, study_id, decoder=one.name)
+    tested = [FoldScore.of("test", one.tested, folds.split)]
+    rows = score_rows(common | {"scheme": "leave_one_mouse_out"}, one.left_out.folds, one.parameters)
+    rows += score_rows(common | {"scheme": "test"}, tested, one.test_parameters)
+    if one.selection:
+        tuned = one.test_parameters * len(one.selection.folds)
+        rows += score_rows(common | {"scheme": "selection"}, one.selection.folds, tuned)
+    return rows
+
+
+def _prediction_rows(one: Scored, design: Design, study_id: str, folds: Folds) -> list[Mapping]:
+    common = named(design, study_id, decoder=one.name)
+    rows = left_out_rows(common | {"scheme": "leave_one_mouse_out"}, design, one.left_out)
+    return rows + tested_rows(common | {"scheme": "test"}, design, folds.split, one.tested)
+
+
+def _split_rows(one: Scored, design: Design, study_id: str, folds: Folds) -> list[Mapping]:
+    """Of the splits that a classifier was scored on: all have the same."""
+    left_out = named(design, study_id, scheme="leave_one_mouse_out")
+    selection = named(design, study_id, scheme="selection")
+    rows = split_rows(named(design, study_id, scheme="test"), design.mouse_id, folds.split, "test")
+    for fold, split in zip(one.left_out.folds, one.left_out.splits, strict=True):
+        rows += split_rows(left_out, design.mouse_id, split, str(fold.mouse_id))
+    if one.selection:
+        training_mice = design.mouse_id[folds.split.train]
+        for fold, split in zip(one.selection.folds, one.selection.splits, strict=True):
+            rows += split_rows(selection, training_mice, split, str(fold.mouse_id))
+    return rows

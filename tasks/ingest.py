@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,35 +63,39 @@ def _longest_s(file: NewFile) -> float:
 
 def read_into_lake(file: NewFile, settings: Settings) -> Ingested:
     """What `ingest_file` does, in the process that may crash, which keeps the lake open for the next file."""
-    lake = _kept_open(settings)
-    try:
-        recording = read_recording(
-            file.path,
-            file.project,
-            file.reader,
-            root=file.root,
-            about=_about(file),
-            hashed=HashCache(settings.cache_folder).content_sha256,
-        )
-        _refuse_taken_ids(lake, recording)
-        before = lake.query(
-            "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
-        )
-        # What is streamed is read, and may yet be refused, before anything is replaced.
-        lake.replace(
-            recording.rows,
-            traces=recording.traces,
-            blocks=recording.blocks,
-            forget_sessions={*before["session_id"], *recording.session_ids},
-            forget_rejected=[recording.source_uri],
-            message=f"ingest {recording.source_uri}",
-            info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
-        )
-    except Refused as refused:
-        return _reject(lake, file, refused)
-    except BaseException:
-        _kept.pop(settings).close()
-        raise
+    with ThreadPoolExecutor(1) as aside:
+        # While the recording is read: DuckDB is a fifth of a second about it, and needs no interpreter.
+        opening = aside.submit(_kept_open, settings)
+        try:
+            recording = read_recording(
+                file.path,
+                file.project,
+                file.reader,
+                root=file.root,
+                about=_about(file),
+                hashed=HashCache(settings.cache_folder).content_sha256,
+            )
+            lake = opening.result()
+            _refuse_taken_ids(lake, recording)
+            before = lake.query(
+                "SELECT session_id FROM recorded.sessions WHERE source_uri = $uri", uri=recording.source_uri
+            )
+            # What is streamed is read, and may yet be refused, before anything is replaced.
+            lake.replace(
+                recording.rows,
+                traces=recording.traces,
+                blocks=recording.blocks,
+                forget_sessions={*before["session_id"], *recording.session_ids},
+                forget_rejected=[recording.source_uri],
+                message=f"ingest {recording.source_uri}",
+                info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
+            )
+        except Refused as refused:
+            return _reject(opening.result(), file, refused)
+        except BaseException:
+            if settings in _kept:
+                _kept.pop(settings).close()
+            raise
     return Ingested(file.path, session_ids=recording.session_ids)
 
 

@@ -9,93 +9,129 @@ import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from models.event_responses import mean_response
-from models.matched_events import equal_numbers
-from models.response_features import FEATURES, response_features
+from models.event_windows import Window
+from models.response_features import FEATURES, response_features, response_magnitude
+from storage.declaration import Table
 from storage.due import SessionDue
 from storage.lake import Lake, open_lake
-from storage.tables import MEAN_RESPONSES, RESPONSE_FEATURES, STUDIES
-from tasks.recipes import RESPONSES_RECIPE, WINDOW
+from storage.tables import (
+    BEHAVIOR_RESPONSES,
+    MEAN_RESPONSES,
+    MEAN_SPIKE_PROB,
+    RESPONSE_FEATURES,
+    SPIKE_FEATURES,
+    STUDIES,
+)
+from tasks.event_rows import event_rows
+from tasks.mean_responses import behavior_means, means_of_snippets, means_of_traces
+from tasks.recipes import DEFAULT_RECIPE, Recipe
+from tasks.session_trials import EDGE, GAP_RATIO, session_events, session_signals, session_trials
 
-EDGE = {"rigorous": "drop", "published": "hold"}
+_KEY = ("unit_id", "condition")
 
 
 @task(cache_policy=NO_CACHE, tags=["lake"], task_run_name="responses of {due.session_id}")
-def measure_responses(due: SessionDue, protocol: str, flow_run_id: str | None) -> str:
-    """Mean response per unit and condition, and sixteen features of each, under the id that was due."""
+def measure_responses(due: SessionDue, protocol: str, flow_run_id: str | None, recipe: Recipe = DEFAULT_RECIPE) -> str:
+    """Mean responses and their features per unit and condition, under the id that was due.
+
+    From whole traces, or else from snippets; spike probability and the animal's own signals are averaged too where the
+    session has them, and single responses kept where the recipe asks. What can't be measured is noted in the study.
+    """
     with open_lake() as lake:
         snapshot_id = lake.snapshot_id
-        responses = _mean_responses(lake, due, protocol)
-        rows = {STUDIES: STUDIES.rows([_study_row(due, protocol, snapshot_id, flow_run_id, responses is None)])}
-        if responses is not None:
-            rows[MEAN_RESPONSES] = MEAN_RESPONSES.rows(responses)
-            rows[RESPONSE_FEATURES] = RESPONSE_FEATURES.rows(_features(responses))
+        rows, notes = _session_rows(lake, due, protocol, recipe)
+        tables = {table: table.rows(of_table) for table, of_table in rows.items()}
+        tables[STUDIES] = STUDIES.rows([_study_row(due, protocol, snapshot_id, flow_run_id, recipe, notes)])
         info = {"study": due.study_id, "flow_run": flow_run_id}
-        lake.replace(rows, message=f"responses of {due.session_id}", info=info)
+        lake.replace(tables, message=f"responses of {due.session_id}", info=info)
     return due.study_id
 
 
-def _mean_responses(lake: Lake, due: SessionDue, protocol: str) -> pl.DataFrame | None:
-    """Rows of derived.mean_responses, samples in order within unit and condition; None without events."""
-    dff = lake.traces(due.session_id, "dff")
-    frame_s = lake.answer("session_frames", session_id=due.session_id)["time_s"].to_numpy()
-    events = lake.answer("session_onsets", session_id=due.session_id)
-    onset_s, condition_of = events["onset_s"].to_numpy(), events["condition"].to_numpy()
-    inside = (onset_s + WINDOW.start_s >= frame_s[0]) & (onset_s + WINDOW.stop_s <= frame_s[-1])
-    averaged = inside.copy() if protocol == "rigorous" else np.ones(len(onset_s), dtype=bool)
-    if protocol == "rigorous":
-        averaged[inside] = equal_numbers(condition_of[inside], np.random.default_rng(_seed(due)))
-    frames = []
-    for condition in np.unique(condition_of[averaged]):
-        of_condition = condition_of == condition
-        found = mean_response(dff.values, frame_s, onset_s[averaged & of_condition], WINDOW, EDGE[protocol])
-        n_units, n_samples = found.mean.shape
-        frames.append(
-            pl.DataFrame(
-                {
-                    "unit_id": np.repeat(dff.unit_id, n_samples),
-                    "sample": np.tile(np.arange(n_samples), n_units),
-                    "time_s": np.tile(WINDOW.times_s, n_units),
-                    "mean_dff": found.mean.ravel(),
-                    "sem_dff": found.sem.ravel(),
-                    "event_count": np.repeat(found.n_events, n_samples),
-                }
-            ).with_columns(
-                study_id=pl.lit(due.study_id),
-                session_id=pl.lit(due.session_id),
-                condition=pl.lit(condition),
-                dropped_count=pl.lit(int((of_condition & ~inside).sum()) if protocol == "rigorous" else 0),
-            )
-        )
-    return pl.concat(frames) if frames else None
+def _session_rows(
+    lake: Lake, due: SessionDue, protocol: str, recipe: Recipe
+) -> tuple[dict[Table, pl.DataFrame], list[str]]:
+    """Rows by table, and notes of what is missing from them."""
+    window, seed = recipe.window, _seed(due)
+    events = session_events(lake, due.session_id)
+    if events.is_empty():
+        return {}, ["the session has no events"]
+    signals = session_signals(lake, due.session_id)
+    if "dff" in signals:
+        chosen, means = means_of_traces(lake, due.session_id, events, protocol, seed, window)
+        note = None if chosen.averaged.any() else "no event's window lies wholly within the recording"
+    else:
+        chosen, means, note = means_of_snippets(lake, due.session_id, events, protocol, seed, window)
+    if means is None:
+        return {}, [note]
+    rows = {
+        MEAN_RESPONSES: means.rename({"mean": "mean_dff", "sem": "sem_dff"}),
+        RESPONSE_FEATURES: _features(means, window),
+    }
+    if "spike_prob" in signals:
+        _, spikes = means_of_traces(lake, due.session_id, events, protocol, seed, window, "spike_prob")
+        names = {"mean": "mean_spike_prob", "sem": "sem_spike_prob"}
+        rows[MEAN_SPIKE_PROB] = spikes.rename(names).drop("missing_count")
+        rows[SPIKE_FEATURES] = _spike_features(spikes, window)
+    behavior, notes = behavior_means(lake, due.session_id, chosen, protocol, window)
+    if behavior is not None:
+        rows[BEHAVIOR_RESPONSES] = behavior
+    of_study = {"study_id": pl.lit(due.study_id), "session_id": pl.lit(due.session_id)}
+    rows = {table: of_table.with_columns(**of_study) for table, of_table in rows.items()}
+    if recipe.per_event:
+        trials = session_trials(lake, due.session_id, protocol, window, subtract_baseline=False)
+        rows |= event_rows(trials, due.study_id)
+    return rows, notes
+
+
+def _features(means: pl.DataFrame, window: Window) -> pl.DataFrame:
+    features = response_features(_traces(means, window), window.times_s)
+    return (
+        means.select(_KEY)
+        .gather_every(window.n_samples)
+        .with_columns(pl.Series(name, features[name]).fill_nan(None) for name in FEATURES)
+    )
+
+
+def _spike_features(means: pl.DataFrame, window: Window) -> pl.DataFrame:
+    magnitude = pl.Series("response_magnitude_spike_prob", response_magnitude(_traces(means, window), window.times_s))
+    features = _features(means, window).rename({name: name.replace("_dff", "_spike_prob") for name in FEATURES})
+    return features.with_columns(magnitude)
+
+
+def _traces(means: pl.DataFrame, window: Window) -> np.ndarray:
+    """Mean responses, (n_units * n_conditions, n_samples)."""
+    return means["mean"].to_numpy().reshape(-1, window.n_samples)
 
 
 def _seed(due: SessionDue) -> int:
     return int(due.study_id.removeprefix("responses-")[:8], 16)
 
 
-def _features(responses: pl.DataFrame) -> pl.DataFrame:
-    keys = responses.select("study_id", "session_id", "unit_id", "condition").gather_every(WINDOW.n_samples)
-    traces = responses["mean_dff"].to_numpy().reshape(-1, WINDOW.n_samples)  # (n_units * n_conditions, n_samples)
-    features = response_features(traces.astype(np.float64), WINDOW.times_s)
-    return keys.with_columns(pl.Series(name, features[name]).fill_nan(None) for name in FEATURES)
-
-
-def _study_row(due: SessionDue, protocol: str, snapshot_id: int, flow_run_id: str | None, no_events: bool) -> dict:
-    parameters = {"start_s": WINDOW.start_s, "stop_s": WINDOW.stop_s, "n_samples": WINDOW.n_samples}
+def _study_row(
+    due: SessionDue,
+    protocol: str,
+    snapshot_id: int,
+    flow_run_id: str | None,
+    recipe: Recipe,
+    notes: list[str],
+) -> dict:
+    window = recipe.window
+    parameters = {"start_s": window.start_s, "stop_s": window.stop_s, "n_samples": window.n_samples}
+    parameters |= {"per_event": recipe.per_event, "edge": EDGE[protocol], "recipe": recipe.responses}
     if protocol == "rigorous":
         parameters["events"] = f"as many of each condition, drawn with seed {_seed(due)}"
+        parameters["gap_ratio"] = GAP_RATIO[protocol]
     return {
         "study_id": due.study_id,
         "kind": "responses",
         "project": due.project,
         "session_id": due.session_id,
         "protocol": protocol,
-        "parameters": json.dumps(parameters | {"edge": EDGE[protocol], "recipe": RESPONSES_RECIPE}),
+        "parameters": json.dumps(parameters),
         "inputs": json.dumps([due.content_sha256]),
         "code_version": version("neurolake"),
         "snapshot_id": snapshot_id,
         "flow_run_id": flow_run_id,
-        "notes": "the session has no events" if no_events else None,
+        "notes": "; ".join(notes) or None,
         "finished_at": datetime.now(UTC),
     }

@@ -1,6 +1,6 @@
--- session_onsets: one row per image and omission of a session, in order of onset.
--- Reads recorded.events. Takes $session_id.
-SELECT onset_s, CASE kind WHEN 'omission' THEN 'omitted' ELSE 'presented' END AS condition
+-- session_onsets: one row per event of these kinds in a session, in order of onset; omissions, and all others as presented.
+-- Reads recorded.events. Takes $session_id, $kinds.
+SELECT event_id, onset_s, CASE kind WHEN 'omission' THEN 'omitted' ELSE 'presented' END AS condition
 FROM recorded.events
-WHERE session_id = $session_id AND kind IN ('image', 'omission')
+WHERE session_id = $session_id AND list_contains($kinds, kind)
 ORDER BY onset_s, event_id;

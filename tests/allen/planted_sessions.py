@@ -25,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--passive", action="store_true", help="visual_behavior: no licks, no rewards, images B")
     parser.add_argument("--scientifica", action="store_true", help="visual_behavior: one plane at 31 Hz")
     parser.add_argument("--whole-images", action="store_true", help="visual_behavior: image templates of release size")
+    parser.add_argument("--needed-signals", action="store_true", help="visual_behavior: no demixed and neuropil traces")
     parser.add_argument("--dump", type=Path, help="folder for what the AllenSDK shows of the file")
     parser.add_argument("--everything", action="store_true", help="dump invalid ROIs and units past the filters too")
     chosen = parser.parse_args(arguments)
@@ -37,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         if chosen.scientifica:
             kind |= {"equipment_name": "CAM2P.3", "imaging_plane_group": None, "project_code": "VisualBehavior"}
         sizes = {"cells": chosen.cells, "minutes": chosen.minutes, "seed": chosen.seed}
-        write_experiment(PlantedExperiment(**sizes, **kind, whole_images=chosen.whole_images), chosen.out)
+        kind |= {"whole_images": chosen.whole_images, "needed_signals": chosen.needed_signals}
+        write_experiment(PlantedExperiment(**sizes, **kind), chosen.out)
     else:
         from planted_neuropixels import PlantedSession, write_session
         from sdk_views import show_session as show

@@ -59,7 +59,7 @@ from allensdk.brain_observatory.behavior.eye_tracking_processing import process_
 from allensdk.brain_observatory.behavior.image_api import Image
 from planted_behavior import IMAGE_SETS, RESPONSE_WINDOW_S, Behavior, planted_behavior
 from planted_cells import FIELD_PX, PIXEL_MM, planted_cells
-from pynwb import NWBHDF5IO
+from pynwb import NWBHDF5IO, NWBFile
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ class PlantedExperiment:
     imaging_plane_group: int | None = 0
     acquired: datetime = datetime(2019, 9, 20, 9, 59, 38, 837000, UTC)
     whole_images: bool = False  # templates of 1200 x 1920 pixels as in a release, or a hundredth of that
+    needed_signals: bool = False  # dF/F, corrected traces and events, without which the AllenSDK loads no file, or all
 
     @property
     def passive(self) -> bool:
@@ -99,9 +100,20 @@ class PlantedExperiment:
 
 def write_experiment(planted: PlantedExperiment, path: Path) -> None:
     """Write the experiment's NWB file with `BehaviorOphysExperiment.to_nwb`. Every sixth cell is an invalid ROI."""
-    nwbfile = planted_experiment(planted).to_nwb()
+    experiment = planted_experiment(planted)
+    if planted.needed_signals:
+        cells = experiment._cell_specimens
+        cells._demixed_traces = cells._neuropil_traces = _NotWritten()
+    nwbfile = experiment.to_nwb()
     with NWBHDF5IO(str(path), "w") as io:
         io.write(nwbfile)
+
+
+class _NotWritten:
+    """In the place of traces that the AllenSDK would write without asking, and reads only where there are any."""
+
+    def to_nwb(self, nwbfile: NWBFile) -> NWBFile:
+        return nwbfile
 
 
 def planted_experiment(planted: PlantedExperiment) -> BehaviorOphysExperiment:

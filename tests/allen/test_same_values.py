@@ -33,7 +33,6 @@ TRACES = {
     "corrected": ("corrected_fluorescence_traces", "corrected_fluorescence"),
     "demixed": ("demixed_traces", "demixed_trace"),
     "events": ("events", "events"),
-    "filtered_events": ("events", "filtered_events"),
 }
 FLAGS = ("is_image_novel", "active", "is_sham_change")
 NUMBERED = ("image_index", "movie_frame_index", "movie_repeat", "trials_id")
@@ -115,10 +114,18 @@ def test_traces_are_the_same(experiment, signal, monkeypatch):
     assert trace.unit_id.tolist() == shown.index.tolist()
     theirs = np.stack(shown[column].to_list()).astype(np.float32)
     assert ours.dtype == np.float32
-    if signal == "filtered_events":  # a sum of other order: the last digit may differ
-        np.testing.assert_allclose(ours, theirs, rtol=3e-7, atol=1e-12)
-    else:
-        np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_filtered_events_follow_from_events_as_the_page_says(experiment):
+    trace = next(one for one in experiment.recording.traces if one.signal == "events")
+    scale_frames = 2 / 31 * experiment.metadata["ophys_frame_rate"]
+    weights = np.exp(-0.5 * (np.arange(20) / scale_frames) ** 2)
+    weights /= weights.sum()
+    ((_, events),) = trace.spans()
+    ours = np.stack([np.convolve(row.astype(np.float64), weights)[: len(row)] for row in events])
+    theirs = np.stack(experiment.sdk.events["filtered_events"].to_list())
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-9)
 
 
 def test_frames_are_the_same(experiment):

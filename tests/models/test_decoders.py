@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_score
 
-from models.decoders import CATEGORICAL, CLASSIFIERS, build_decoder, design_columns
+from models.decoders import CATEGORICAL, CLASSIFIERS, build_decoder, columns_as_numbers, decoder_of, design_columns
 from models.held_out_scores import leave_one_mouse_out, random_split, score_split
 from models.response_features import FEATURES
+from models.tuned_decoders import RECIPES
 
 PUBLISHED_MICE = {
     "LR": 0.902,
@@ -33,7 +34,7 @@ def labels(table):
     return table["omitted"].to_numpy().astype(int), table["mouse_id"].to_numpy()
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("name", PUBLISHED_MICE)
 def test_the_published_scores_come_back(published_table, name):
     y, mouse_id = labels(published_table)
     decoder = build_decoder(name, design_columns("published", FEATURES))
@@ -73,6 +74,22 @@ def test_no_classifier_warns_of_a_parameter_that_will_go(published_table):
             build_decoder(name, design_columns("rigorous", FEATURES)).fit(rows, y[:60])
 
 
+def test_the_dummy_knows_the_labels_and_nothing_else(published_table):
+    y, mouse_id = labels(published_table)
+    decoder = build_decoder("dummy", design_columns("rigorous", FEATURES))
+    assert leave_one_mouse_out(decoder, published_table, y, mouse_id).accuracy == 0.5
+    assert len(np.unique(decoder.fit(published_table, y).predict_proba(published_table), axis=0)) == 1
+
+
+def test_each_classifier_has_a_recipe_whose_grid_it_takes():
+    assert list(RECIPES) == list(CLASSIFIERS)
+    for name, recipe in RECIPES.items():
+        assert type(recipe.unfitted()) is type(CLASSIFIERS[name]())
+        for point in recipe.grid:
+            assert recipe.build(point).get_params().items() >= point.items()
+            assert recipe.build(point, quick=True).get_params().items() >= {**point, **recipe.quick}.items()
+
+
 def test_columns_are_seen_in_the_order_of_the_published_table():
     assert design_columns("published", FEATURES) == ("unit_id", "mouse_id", *FEATURES, *CATEGORICAL)
     assert design_columns("rigorous", FEATURES) == (*FEATURES, *CATEGORICAL)
@@ -94,9 +111,9 @@ def test_a_decoder_scales_numbers_and_spreads_categories(published_table):
         (lambda: design_columns("sloppy", FEATURES), "'published' or 'rigorous', got 'sloppy'"),
         (lambda: design_columns("rigorous", ()), "at least one feature"),
         (lambda: design_columns("rigorous", ("a", "mouse_id")), r"more than once: \['mouse_id'\]"),
-        (lambda: build_decoder("MLP", ("a",), ()), "one of LR, DT, RF, SVM, KNN, GB, XGB, got 'MLP'"),
-        (lambda: build_decoder("LR", ("a",), ("b",)), r"got \['b'\]"),
-        (lambda: build_decoder("LR", ("b",), ("b",)), "at least one numeric"),
+        (lambda: build_decoder("MLP", ("a",), ()), "one of dummy, LR, DT, RF, SVM, KNN, GB, XGB, got 'MLP'"),
+        (lambda: columns_as_numbers(("a",), ("b",)), r"got \['b'\]"),
+        (lambda: decoder_of(CLASSIFIERS["LR"](), ("b",), ("b",)), "at least one numeric"),
     ],
 )
 def test_a_decoder_that_cannot_be_is_refused(call, said):

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import brier_score_loss
 
 from models.decoders import build_decoder
 from models.held_out_scores import Split, leave_one_mouse_out, random_split, score_split, split_by_mouse
@@ -47,8 +48,11 @@ def test_each_row_gets_its_held_out_label_and_score(rng):
     found = leave_one_mouse_out(build_decoder("LR", ("peak", "noise"), ()), X, y, mouse_id)
     assert [fold.mouse_id for fold in found.folds] == list(range(8))
     np.testing.assert_array_equal(found.predicted, found.score > 0.5)
-    for fold in found.folds:
+    for fold, split in zip(found.folds, found.splits, strict=True):
         rows = mouse_id == fold.mouse_id
+        assert split.test.tolist() == np.flatnonzero(rows).tolist()
+        assert not set(mouse_id[split.train]) & set(mouse_id[split.test])
+        assert fold.brier == pytest.approx(brier_score_loss(y[rows], found.score[rows]))
         assert fold.accuracy == np.mean(found.predicted[rows] == y[rows])
         assert (fold.n_train, fold.n_test) == (280, 40)
 
@@ -72,6 +76,7 @@ def test_a_support_vector_machine_is_scored_by_its_decision_function(rng):
     np.testing.assert_array_equal(scored.predicted, scored.score > 0)
     assert scored.score.min() < -0.5
     assert scored.auc > 0.8
+    assert np.isnan(scored.brier)
 
 
 def test_a_test_side_with_one_label_has_no_auc(rng):

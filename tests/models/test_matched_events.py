@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from models.event_responses import Window, mean_response
-from models.group_statistics import paired_mouse_contrast
 from models.matched_events import equal_numbers
+from models.mouse_statistics import paired_mouse_contrast
 from models.simulate import ChangeDetectionPlan, simulate_change_detection
 
 WINDOW = Window()

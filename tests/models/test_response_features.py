@@ -3,7 +3,7 @@ import pytest
 from scipy import integrate, stats
 
 from models.event_responses import Window
-from models.response_features import FEATURES, response_features
+from models.response_features import FEATURES, response_features, response_magnitude
 
 TIMES = Window().times_s
 STEP = 3 / 89
@@ -147,3 +147,18 @@ def test_features_have_the_leading_shape_of_the_traces():
 def test_times_that_cannot_carry_the_features_are_refused(trace, times_s, said):
     with pytest.raises(ValueError, match=said):
         response_features(trace, times_s)
+
+
+def test_the_magnitude_is_what_a_step_adds():
+    step = np.where(TIMES >= 0, 3.0, 1.0) + 7.0 * (TIMES >= 1.0)  # what comes after 1 s doesn't count
+    assert response_magnitude(step, TIMES) == pytest.approx(2.0)
+    many = response_magnitude(np.stack([step, 5 * step, step + 100]).reshape(3, 1, 90), TIMES)
+    np.testing.assert_allclose(many, [[2.0], [10.0], [2.0]])
+    assert np.isnan(response_magnitude(np.where(TIMES < -0.9, np.nan, step), TIMES))
+
+
+def test_a_window_that_does_not_span_a_second_on_both_sides_has_no_magnitude():
+    short = Window(-0.5, 2.0, 90).times_s
+    assert np.isnan(response_magnitude(np.ones((2, 90)), short)).tolist() == [True, True]
+    with pytest.raises(ValueError, match="n_samples"):
+        response_magnitude(np.ones(89), TIMES)

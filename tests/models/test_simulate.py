@@ -5,13 +5,15 @@ import numpy as np
 import pytest
 
 from models.event_responses import Window, mean_response
-from models.group_statistics import paired_mouse_contrast
+from models.mouse_statistics import paired_mouse_contrast
 from models.response_features import response_features
 from models.simulate import IMAGES, ChangeDetectionPlan, simulate_change_detection
 from models.simulate_kernels import (
+    flash_drive,
     flash_response,
     indicator_kernel,
     omission_response,
+    ramp_drive,
     ramp_peak_latency_s,
     ramp_response,
 )
@@ -44,6 +46,18 @@ def test_the_closed_forms_are_the_drive_convolved_with_the_kernel(shape, drive_s
     convolved = np.convolve(drive, indicator_kernel(t, RISE_S, DECAY_S))[: len(t)]
     np.testing.assert_allclose(shape(t, drive_s, RISE_S, DECAY_S), convolved / convolved.max(), atol=1e-3)
     assert (shape(np.array([-1.0, 0.0]), drive_s, RISE_S, DECAY_S) == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("drive", "response", "drive_s"), [(flash_drive, flash_response, 0.25), (ramp_drive, ramp_response, 0.75)]
+)
+def test_spikes_at_the_drive_through_one_spikes_transient_are_the_response(drive, response, drive_s):
+    step = 1e-4
+    t = np.arange(0, 4, step)
+    transient = indicator_kernel(t, RISE_S, DECAY_S)
+    seen = np.convolve(drive(t, drive_s, RISE_S, DECAY_S), transient / transient.max())[: len(t)] * step
+    np.testing.assert_allclose(seen, response(t, drive_s, RISE_S, DECAY_S), atol=2e-3)
+    assert (drive(np.array([-0.1, drive_s, 1.0]), drive_s, RISE_S, DECAY_S) == 0).all()
 
 
 def test_the_kernel_peaks_and_decays_as_gcamp6f_was_measured():
@@ -103,6 +117,33 @@ def test_a_negative_ramp_comes_back_negative():
     assert features["trough_latency_s"] == pytest.approx(session.truth.ramp_peak_latency_s, abs=0.05)
 
 
+def test_spike_probability_is_the_planted_drive_where_inference_is_perfect():
+    session = next(simulate_change_detection(replace(CLEAR, inference_noise=0.0)))
+    ramps = session.truth.omission_ramp_dff > 0.03
+    found = mean_response(session.spike_prob[ramps], session.frame_s, session.onset_s[session.omitted], Window())
+    latency_s = response_features(found.mean, Window().times_s)["peak_latency_s"]
+    # Spikes stop with the ramp, before fluorescence peaks.
+    assert ramps.sum() > 2
+    assert np.abs(latency_s - CLEAR.flash_interval_s).max() < 2 / CLEAR.frame_rate_hz
+    assert (session.spike_prob >= 0).all()
+    late = (session.frame_s[:, None] - session.onset_s[session.omitted] > 0.5) & (
+        session.frame_s[:, None] - session.onset_s[session.omitted] < 0.7
+    )
+    mean_drive = ramp_drive(np.arange(0.5, 0.7, 1e-3), 0.75, RISE_S, DECAY_S).mean()
+    planted = session.truth.omission_ramp_dff[ramps] * mean_drive / CLEAR.spike_dff / CLEAR.frame_rate_hz
+    np.testing.assert_allclose(session.spike_prob[ramps][:, late.any(axis=1)].mean(axis=1), planted, rtol=0.05)
+
+
+def test_noise_of_the_inference_leaves_fluorescence_as_it_was(sessions):
+    other = next(simulate_change_detection(replace(SMALL, inference_noise=0.2)))
+    np.testing.assert_array_equal(other.dff, sessions[0].dff)
+    assert (other.spike_prob != sessions[0].spike_prob).any()
+    assert other.spike_prob.dtype == np.float32
+    # Half of what is noise alone lies below 0, where it is cut.
+    silent = next(simulate_change_detection(replace(SMALL.without_effect(), mouse_sd_dff=0.0, cell_sd_dff=0.0)))
+    assert (silent.spike_prob == 0).mean() == pytest.approx(0.5, abs=0.01)
+
+
 def test_sst_cells_follow_flashes_and_not_omissions():
     session = list(simulate_change_detection(CLEAR))[2]
     assert session.cre_line == "Sst-IRES-Cre"
@@ -146,6 +187,7 @@ def test_flashes_come_every_interval_and_arrays_belong_together(sessions):
         np.testing.assert_allclose(np.diff(s.onset_s), 0.75)
         np.testing.assert_allclose(s.offset_s - s.onset_s, 0.25)
         assert s.dff.shape == (len(s.unit_id), len(s.frame_s)) == (5, 9300)
+        assert s.spike_prob.shape == s.dff.shape
         assert s.dff.dtype == np.float32
         assert len(s.onset_s) == len(s.image_name) == len(s.omitted) == len(s.is_change)
         assert s.unit_id.dtype == np.int64
@@ -213,6 +255,8 @@ def test_cells_of_a_mouse_correlate_as_asked():
         ({"n_sst_mice": -1}, "n_sst_mice must not be negative"),
         ({"cells_per_mouse": 0}, "1 to 10000, got 0"),
         ({"noise_dff": -0.1}, "noise_dff must not be negative"),
+        ({"inference_noise": -0.1}, "inference_noise must not be negative"),
+        ({"spike_dff": 0.0}, "spike_dff must be positive"),
         ({"frame_rate_hz": 0.0}, "frame_rate_hz must be positive"),
         ({"flash_s": 0.8}, "flash_s 0.8 must be under flash_interval_s 0.75"),
         ({"omitted_fraction": 1.5}, "0 to 1, got 1.5"),

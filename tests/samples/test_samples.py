@@ -32,9 +32,12 @@ def test_each_session_is_read_as_it_was_simulated(folder):
         assert row["cre_line"] == session.cre_line
         assert row["exposure_level"] == session.exposure_level
         assert row["simulated"]
-        (trace,) = recording.traces
-        np.testing.assert_array_equal(trace.values, session.dff)
-        np.testing.assert_array_equal(trace.unit_id, session.unit_id)
+        traces = {trace.signal: trace for trace in recording.traces}
+        assert set(traces) == {"dff", "spike_prob"}
+        np.testing.assert_array_equal(traces["dff"].values, session.dff)
+        np.testing.assert_array_equal(traces["spike_prob"].values, session.spike_prob)
+        for trace in traces.values():
+            np.testing.assert_array_equal(trace.unit_id, session.unit_id)
         np.testing.assert_array_equal(recording.rows[FRAMES]["time_s"].to_numpy(), session.frame_s)
         units = pl.from_arrow(recording.rows[UNITS])
         np.testing.assert_allclose(units["x_px"], session.x_px, atol=0.51)

@@ -17,14 +17,25 @@ ANSWERS: dict[str, tuple[dict, dict]] = {
         {"study_id": "responses-lab-b", "smallest_difference_dff": 0.3},
         {"session_id": ["lab-b"], "unit_id": [1], "difference_dff": [pytest.approx(0.4)]},
     ),
+    "cells_of_study": (
+        {"studies": ["responses-lab-a", "responses-lab-b"]},
+        {"cre_line": ["Vip-IRES-Cre"], "mouse_count": [2], "session_count": [2], "cell_count": [4],
+         "one_condition_count": [0]},
+    ),
     "decoder_table": (
         {"study_id": STUDY},
-        {"decoder": ["LR"], "lomo_accuracy": [0.75], "test_accuracy": [0.25], "fold_count": [2]},
+        {"target": ["condition"], "decoder": ["LR"], "lomo_accuracy": [0.75], "test_accuracy": [0.25],
+         "fold_count": [2]},
     ),
     "features_of_project": (
         {"project": "lab", "studies": ["responses-lab-a"]},
         {"unit_id": [1, 1, 2, 2], "condition": ["presented", "omitted"] * 2, "peak_dff": [1.0, 1.2, 1.0, 0.9],
          "mouse_id": ["m1"] * 4, "exposure_level": ["familiar"] * 4},
+    ),
+    "group_behavior_responses": (
+        {"studies": ["responses-lab-a", "responses-lab-b"]},
+        {"condition": ["omitted"] * 3 + ["presented"] * 3, "mean": [3.0] * 6, "sem": [0.0] * 6, "mouse_count": [2] * 6,
+         "event_count": [4] * 6},
     ),
     "group_mean_responses": (
         {"studies": ["responses-lab-a", "responses-lab-b"]},
@@ -32,27 +43,106 @@ ANSWERS: dict[str, tuple[dict, dict]] = {
          "mean_dff": [-4.0, -14.0, -24.0, 4.0, 14.0, 24.0], "sem_dff": [pytest.approx(2.0)] * 6,
          "mouse_count": [2] * 6, "cell_count": [4] * 6},
     ),
+    "group_mean_spike_prob": (
+        {"studies": ["responses-lab-a", "responses-lab-b"]},
+        {"condition": ["omitted"] * 3 + ["presented"] * 3, "time_s": [-1.0, 0.0, 1.0] * 2,
+         "mean_spike_prob": [pytest.approx(one) for one in (-0.04, -0.14, -0.24, 0.04, 0.14, 0.24)],
+         "sem_spike_prob": [pytest.approx(0.02)] * 6, "mouse_count": [2] * 6, "cell_count": [4] * 6},
+    ),
+    "group_test_table": (
+        {"study_id": STUDY},
+        {"test": ["student"], "within": ["Vip-IRES-Cre, familiar"], "contrast": ["omitted - presented"],
+         "estimate": [0.2], "p": [0.1], "row_count": [8], "mouse_count": [2], "event_count": [8]},
+    ),
     "known_contents": (
         {},
         {"source_uri": ["/lab/c.nwb", "/lab/lab-a.nwb", "/lab/lab-b.nwb"], "recorded": [False, True, True]},
     ),
     "latest_study": ({"project": "lab"}, {"study_id": [STUDY], "protocol": ["rigorous"]}),
+    "motif_composition": (
+        {"study_id": STUDY},
+        {"motif": [0, 1], "cre_line": ["Vip-IRES-Cre"] * 2, "mouse_count": [2, 2], "row_count": [2, 2],
+         "share_of_group": [0.5, 0.5]},
+    ),
+    "measured_sessions": (
+        {"studies": ["responses-lab-a", "responses-lab-b"]},
+        {"session_id": ["lab-a", "lab-b"], "mouse_id": ["m1", "m2"], "exposure_level": ["familiar"] * 2},
+    ),
+    "mixed_model_table": (
+        {"study_id": STUDY},
+        {"model": ["random intercept per cell"] * 2, "estimate": [0.2, 0.01], "converged": [True, True],
+         "group_count": [4, 4]},
+    ),
+    "mouse_mean_responses": (
+        {"studies": ["responses-lab-b"]},
+        {"mouse_id": ["m2"] * 6, "condition": ["omitted"] * 3 + ["presented"] * 3, "time_s": [-1.0, 0.0, 1.0] * 2,
+         "mean_dff": [-6.0, -16.0, -26.0, 6.0, 16.0, 26.0], "sem_dff": [pytest.approx(1.0)] * 6,
+         "cell_count": [2] * 6},
+    ),
     "rejected_files": ({}, {"source_uri": ["/lab/c.nwb"], "found": ["nothing"]}),
+    "session_behavior": (
+        {"session_id": "lab-a"},
+        {"signal": ["running_speed_cm_per_s"] * 2, "time_s": [0.0, 0.5], "value": [3.0, 3.0]},
+    ),
+    "session_event_counts": (
+        {"studies": ["responses-lab-a"]},
+        {"session_id": ["lab-a"], "mouse_id": ["m1"], "unit_count": [2], "presented_count": [1], "omitted_count": [1],
+         "dropped_count": [0]},
+    ),
     "session_frames": ({"session_id": "lab-a"}, {"time_s": [0.0, 0.5, 1.0]}),
     "session_inputs": (
         {},
         {"session_id": ["lab-a", "lab-b"], "has_omissions": [True, True],
          "feature_studies": [["responses-lab-a"], ["responses-lab-b"]]},
     ),
-    "session_onsets": ({"session_id": "lab-b"}, {"onset_s": [0.0, 0.75], "condition": ["presented", "omitted"]}),
+    "session_onsets": (
+        {"session_id": "lab-b", "kinds": ["image", "omission"]},
+        {"event_id": [0, 1], "onset_s": [0.0, 0.75], "condition": ["presented", "omitted"]},
+    ),
+    "session_signals": ({"session_id": "lab-a"}, {"signal": ["dff"]}),
+    "session_snippets": (
+        {"session_id": "lab-b"},
+        {"unit_id": [1] * 4 + [2] * 4, "event_id": [0, 0, 1, 1] * 2, "time_s": [0.0, 0.5] * 4, "value": [0.5] * 8},
+    ),
     "sessions_by_project": (
         {}, {"project": ["lab"], "session_count": [2], "mouse_count": [2], "unit_count": [4]},
     ),
+    "sessions_without_responses": (
+        {"project": "lab", "studies": ["responses-lab-a"]},
+        {"session_id": ["lab-b"], "reason": ["not chosen for this study"]},
+    ),
+    "simulated_sessions": ({"project": "lab"}, {"session_count": [0]}),
+    "spike_features_of_project": (
+        {"project": "lab", "studies": ["responses-lab-a"]},
+        {"unit_id": [1, 1, 2, 2], "condition": ["presented", "omitted"] * 2, "mouse_id": ["m1"] * 4,
+         "peak_spike_prob": [pytest.approx(one) for one in (0.1, 0.12, 0.1, 0.09)],
+         "response_magnitude_spike_prob": [pytest.approx(one) for one in (0.05, 0.06, 0.05, 0.045)],
+         "event_count": [1] * 4},
+    ),
+    "spike_signals": (
+        {"studies": ["responses-lab-a"]},
+        {"session_id": ["lab-a"], "mouse_id": ["m1"], "unit_count": [2], "rate_hz": [2.0], "has_dff": [True],
+         "has_spike_prob": [False], "snippet_sample_count": [2]},
+    ),
     "study_ids": ({}, {"study_id": [STUDY, "responses-lab-a", "responses-lab-b"]}),
+    "time_decoding_before_after": (
+        {"study_id": STUDY},
+        {"auc_before": [None], "auc_after": [0.625], "largest_auc": [0.75], "largest_auc_s": [1.0], "mouse_count": [2]},
+    ),
+    "time_decoding_windows": (
+        {"study_id": STUDY, "auc": 0.6, "accuracy": 0.65, "fewest_points": 1},
+        {"metric": ["auc", "accuracy"], "start_s": [1.0, 1.0], "stop_s": [1.0, 1.0], "point_count": [1, 1],
+         "largest_score": [0.75, 0.75]},
+    ),
     "trace_extent": ({"session_id": "lab-a", "signal": "dff"}, {"units": [[1, 2]], "frame_count": [3]}),
     "trace_span": (
         {"session_id": "lab-a", "signal": "dff", "units": [2], "start": 1, "stop": 3},
         {"frame": [1, 2], "value": [pytest.approx(1.1), pytest.approx(1.2)]},
+    ),
+    "unit_mean_responses": (
+        {"studies": ["responses-lab-b"]},
+        {"unit_id": [1] * 6 + [2] * 6, "condition": (["presented"] * 3 + ["omitted"] * 3) * 2,
+         "mean_dff": [5.0, 15.0, 25.0, -5.0, -15.0, -25.0, 7.0, 17.0, 27.0, -7.0, -17.0, -27.0]},
     ),
 }  # fmt: skip
 

@@ -44,6 +44,11 @@ PLANTED = {
         ["DELETE FROM recorded.snippets WHERE session_id = 'lab-a' AND unit_id = 2 AND event_id = 1 AND sample = 0"],
         {"session_id": "lab-a", "unit_id": 2, "event_id": 1, "row_count": 1},
     ),
+    "split_sides_share_mice": (
+        ["INSERT INTO findings.splits SELECT * REPLACE ('test' AS side) FROM findings.splits"
+         " WHERE side = 'train' AND fold = 'm2'"],
+        {"scheme": "leave_one_mouse_out", "fold": "m2", "subject_id": "m1"},
+    ),
     "spikes_are_missing": (
         ["DELETE FROM recorded.spikes WHERE session_id = 'lab-b' AND unit_id = 1 AND spike = 0"],
         {"session_id": "lab-b", "unit_id": 1, "row_count": 1},
@@ -91,7 +96,7 @@ PLANTED = {
     ),
     "predictions_lack_a_score": (
         ["DELETE FROM findings.decoder_scores WHERE fold = 'm2'"],
-        {"fold": "m2", "decoder": "LR"},
+        {"fold": "m2", "decoder": "LR", "target": "condition"},
     ),
     "session_ids_are_unfit": (
         ["INSERT INTO recorded.sessions SELECT * REPLACE ('lab=c' AS session_id) FROM recorded.sessions LIMIT 1"],
@@ -103,7 +108,7 @@ PLANTED = {
     ),
     "tested_mice_were_trained_on": (
         ["DELETE FROM findings.predictions WHERE scheme = 'test' AND unit_id = 2"],
-        {"subject_id": "m2", "decoder": "LR"},
+        {"subject_id": "m2", "decoder": "LR", "target": "condition"},
     ),
     "traces_are_cut": (
         ["DELETE FROM recorded.traces WHERE session_id = 'lab-a' AND unit_id = 2 AND frame = 2"],

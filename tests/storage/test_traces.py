@@ -10,7 +10,7 @@ import pytest
 
 import storage.traces
 from storage.lake import Lake, open_lake
-from storage.traces import NotDirect, TraceMatrix, TraceStream, read_trace_files, write_trace_file
+from storage.traces import NotDirect, TraceMatrix, TraceStream, _row_groups, read_trace_files, write_trace_file
 
 UNITS = [17, 3, 1_000_000_007, 5]
 
@@ -191,10 +191,29 @@ def test_units_that_do_not_fit_the_matrix_are_refused(
     assert list(tmp_path.rglob("*.parquet")) == []
 
 
-def test_values_without_missing_ones_are_written_as_required(tmp_path: Path, matrix: TraceMatrix) -> None:
-    whole = TraceMatrix("a", "dff", matrix.unit_id, np.zeros((4, 5), np.float32))
-    assert not pq.read_schema(write_trace_file(whole, tmp_path)).field("value").nullable
-    assert pq.read_schema(write_trace_file(matrix, tmp_path)).field("value").nullable
+def test_only_groups_without_missing_values_are_read_from_where_they_lie(tmp_path: Path, matrix: TraceMatrix) -> None:
+    groups = list(_row_groups(str(write_trace_file(matrix, tmp_path))))
+    assert {group.unit_id: group.values_at is not None for group in groups} == {
+        3: False,
+        5: False,
+        17: True,
+        UNITS[2]: True,
+    }
+
+
+def test_a_file_that_arrow_wrote_in_that_layout_is_read_directly(tmp_path: Path, matrix: TraceMatrix) -> None:
+    path = str(tmp_path / "arrow.parquet")
+    schema = pa.schema(
+        [pa.field("unit_id", pa.int64(), False), pa.field("frame", pa.int32(), False), pa.field("value", pa.float32())],
+        metadata={"neurolake.traces": "one page of values per row group"},
+    )
+    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
+        for unit, trace in zip(matrix.unit_id, matrix.values, strict=True):
+            frames = pa.array(range(50), pa.int32())
+            columns = [pa.array([unit] * 50, pa.int64()), frames, pa.array(trace, from_pandas=True)]
+            writer.write_table(pa.table(columns, schema=schema))
+    assert [group.values_at is not None for group in _row_groups(path)] == [True, False, True, False]
+    np.testing.assert_array_equal(read_trace_files([path], units=UNITS)[1], matrix.values)
 
 
 @pytest.mark.parametrize("values", [np.zeros((0, 5), np.float32), np.zeros((3, 0), np.float32)])
@@ -228,9 +247,7 @@ def test_a_stream_is_read_in_spans_and_comes_back_whole(
     lake.replace({}, traces=[_stream(matrix, spans)], message="stream")
     np.testing.assert_array_equal(_same_by_both_roads(lake), matrix.values[np.argsort(UNITS)])
     np.testing.assert_array_equal(_same_by_both_roads(lake, frames=slice(15, 45), units=[3, 5]).shape, (2, 30))
-    # With a value missing the signal is begun again, since its file says whether any is.
-    assert spans[-3:] == [(0, 20), (20, 40), (40, 50)]
-    assert (len(spans) > 3) != complete
+    assert spans == [(0, 20), (20, 40), (40, 50)]
 
 
 def test_a_stream_that_fails_leaves_no_file(lake: Lake, matrix: TraceMatrix) -> None:

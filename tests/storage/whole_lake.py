@@ -1,5 +1,6 @@
 """A small lake with rows in every declared table, written by hand, in which nothing is wrong."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
@@ -9,6 +10,7 @@ import pyarrow as pa
 
 from models.response_features import FEATURES
 from storage import tables as t
+from storage.declaration import Table
 from storage.lake import Lake
 from storage.row_files import RowBlocks
 from storage.traces import TraceMatrix
@@ -31,21 +33,28 @@ def fill(lake: Lake) -> None:
     ]
     means = [
         key | {"sample": sample, "time_s": float(sample - 1), "mean_dff": _mean(key, sample), "sem_dff": 0.1}
-        | {"event_count": 1, "dropped_count": 0}
+        | {"event_count": 1, "dropped_count": 0, "missing_count": 0}
         for key in keyed
         for sample in range(3)
     ]  # fmt: skip
-    features = [
-        key | {name: float(number) for number, name in enumerate(FEATURES)} | {"peak_dff": _peak(key)} for key in keyed
-    ]
-    predictions = [
-        {"study_id": STUDY, "protocol": "rigorous", "decoder": "LR", "scheme": scheme, "fold": fold}
-        | {name: key[name] for name in ("session_id", "unit_id", "condition")}
-        | {"predicted": key["condition"], "score": 0.5}
+    spike_means = [
+        key | {"sample": sample, "time_s": float(sample - 1), "mean_spike_prob": _mean(key, sample) / 100}
+        | {"sem_spike_prob": 0.01, "event_count": 1, "dropped_count": 0}
         for key in keyed
-        for scheme, fold in (("leave_one_mouse_out", SESSIONS[key["session_id"]][0]), ("test", "test"))
-        if scheme != "test" or key["session_id"] == "lab-b"
+        for sample in range(3)
+    ]  # fmt: skip
+    numbered = {name: float(number) for number, name in enumerate(FEATURES)}
+    features = [key | numbered | {"peak_dff": _peak(key)} for key in keyed]
+    of_spikes = {name.replace("_dff", "_spike_prob"): value for name, value in numbered.items()}
+    spike_features = [
+        key | of_spikes | {"peak_spike_prob": _peak(key) / 10, "response_magnitude_spike_prob": _peak(key) / 20}
+        for key in keyed
     ]
+    event_features = [
+        {name: key[name] for name in ("study_id", "session_id", "unit_id")}
+        | {"event_id": int(key["condition"] == "omitted")} | numbered | {"peak_dff": _peak(key)}
+        for key in keyed
+    ]  # fmt: skip
     rows = {
         t.SESSIONS: [_session(session) for session in sessions],
         t.UNITS: [{"session_id": s, "unit_id": u, "x_px": 1.0, "y_px": 2.0, "area_px": 9.0} for s, u in pairs],
@@ -90,36 +99,114 @@ def fill(lake: Lake) -> None:
         ],
         t.MEAN_RESPONSES: means,
         t.RESPONSE_FEATURES: features,
+        t.EVENT_FEATURES: event_features,
+        t.MEAN_SPIKE_PROB: spike_means,
+        t.SPIKE_FEATURES: spike_features,
+        t.BEHAVIOR_RESPONSES: [
+            {"study_id": f"responses-{session}", "session_id": session, "signal": "running_speed_cm_per_s"}
+            | {"condition": condition, "sample": sample, "time_s": float(sample - 1), "mean": 3.0, "sem": 0.5}
+            | {"event_count": 2, "dropped_count": 0, "missing_count": 1}
+            for session in sessions
+            for condition in ("presented", "omitted")
+            for sample in range(3)
+        ],
+        t.UNIT_SCORES: [
+            {"study_id": STUDY, "session_id": session, "unit_id": unit, "score": score, "value": value}
+            for session, unit in pairs
+            for score, value in (("omission_index", 0.5 * unit), ("novelty_index", None), ("motif", unit - 1.0))
+        ],
         t.STUDIES: [
             *(_study(f"responses-{session}", "responses", session) for session in sessions),
             _study(STUDY, "omission", None),
         ],
-        t.ANOVA: [
-            {"study_id": STUDY, "measure": "peak_dff", "term": "omitted", "sum_sq": 1.0, "dof": 1.0, "f": 4.0, "p": 0.1}
-            | {"cell_count": 4, "mouse_count": 2}
-        ],
-        t.CONTRASTS: [
-            {"study_id": STUDY, "measure": "peak_dff", "cre_line": "Vip-IRES-Cre", "exposure_level": "familiar"}
-            | {"difference": 0.2, "ci_low": 0.1, "ci_high": 0.3, "t": 3.0, "dof": 1, "p": 0.2, "p_holm": 0.2}
-            | {"p_sign_flip": 0.5, "mouse_count": 2, "cell_count": 4, "excluded_cell_count": 0}
-        ],
-        t.DECODER_SCORES: [
-            {"study_id": STUDY, "protocol": "rigorous", "decoder": "LR", "scheme": scheme, "fold": fold}
-            | {"train_count": 4, "test_count": 4, "accuracy": accuracy, "f1": 0.5, "roc_auc": 0.75}
-            for scheme, fold, accuracy in (
-                ("leave_one_mouse_out", "m1", 1.0), ("leave_one_mouse_out", "m2", 0.5), ("test", "test", 0.25),
-            )
-        ],
-        t.PREDICTIONS: predictions,
         t.PROMOTIONS: [
             {"study_id": STUDY, "model_name": "decoder", "model_version": 1, "decoder": "LR", "mlflow_run_id": "r"}
             | {"accuracy": 0.75, "champion_version": None, "champion_accuracy": None, "promoted": True}
         ],
-    }  # fmt: skip
+    } | _effects() | _decoding(keyed)  # fmt: skip
     dff = np.array([[0.0, 0.1, 0.2], [1.0, 1.1, 1.2]], np.float32)
     traces = [TraceMatrix(session, "dff", np.array(UNITS), dff) for session in sessions]
     by_insert = {table: table.rows(of_table) for table, of_table in rows.items()}
     lake.replace(by_insert, traces=traces, blocks=_blocks(pairs), message="by hand")
+
+
+def _effects() -> dict[Table, list[dict]]:
+    """One row of each table of tests, and two of the contrasts."""
+    counts = {"cell_count": 4, "mouse_count": 2, "event_count": 8}
+    tested = {"study_id": STUDY, "measure": "peak_dff"}
+    return {
+        t.ANOVA: [
+            tested | {"term": "omitted", "sum_sq": 1.0, "dof": 1.0, "f": 4.0, "p": 0.1, "partial_eta_sq": 0.2}
+            | counts | {"warning": "takes cells of one mouse as independent"}
+        ],
+        t.CONTRASTS: [
+            tested | {"contrast": contrast, "cre_line": "Vip-IRES-Cre", "exposure_level": exposure}
+            | {"difference": 0.2, "ci_low": 0.1, "ci_high": 0.3, "t": 3.0, "dof": 1.0, "p": 0.2, "p_holm": 0.2}
+            | {"p_permutation": 0.5, "bootstrap_low": 0.05, "bootstrap_high": 0.35, "cohens_d": 2.0}
+            | {"cohens_d_low": -1.0, "cohens_d_high": 5.0, "intraclass_correlation": 0.1}
+            | counts | {"excluded_cell_count": 0}
+            for contrast, exposure in (("omitted - presented", "familiar"), ("novel - familiar", "all"))
+        ],
+        t.GROUP_TESTS: [
+            tested | {"test": "student", "within": "Vip-IRES-Cre, familiar", "contrast": "omitted - presented"}
+            | {"estimate": 0.2, "statistic_name": "t", "statistic": 2.0, "dof": 6.0, "p": 0.1, "row_count": 8} | counts
+        ],
+        t.MIXED_EFFECTS: [
+            tested | {"protocol": "published", "model": "random intercept per cell", "term": term, "estimate": estimate}
+            | {"log_likelihood": 9.5, "converged": True, "row_count": 8, "group_count": 4} | counts
+            for term, estimate in (("omitted", 0.2), ("variance of cells", 0.01))
+        ],
+    }  # fmt: skip
+
+
+def _decoding(keyed: list[dict]) -> dict[Table, list[dict]]:
+    """What LR said of each row and how well; it learns and is tested by mouse. One curve of two points over time."""
+    told = {"study_id": STUDY, "protocol": "rigorous", "target": "condition"}
+    of_lr = told | {"decoder": "LR"}
+    by_mouse = "leave_one_mouse_out"
+    mice = [mouse for mouse, *_ in SESSIONS.values()]
+    over_time = {"study_id": STUDY, "protocol": "rigorous", "level": "single_trial", "decoder": "lda"}
+    over_time |= {"cre_line": "Vip-IRES-Cre", "exposure_level": "familiar"}
+    return {
+        t.DECODER_SCORES: [
+            of_lr | {"scheme": scheme, "fold": fold, "train_count": 4, "test_count": 4, "accuracy": accuracy}
+            | {"f1": 0.5, "roc_auc": 0.75, "brier": 0.25, "tuned": '{"C": 1.0}'}
+            for scheme, fold, accuracy in ((by_mouse, "m1", 1.0), (by_mouse, "m2", 0.5), ("test", "test", 0.25))
+        ],
+        t.DECODER_TESTS: [
+            of_lr | {"accuracy": 0.75, "ci_low": 0.5, "ci_high": 1.0, "chance_accuracy": 0.5, "p_permutation": 0.25}
+            | {"permutation_count": 3, "calibration_slope": 1.0, "calibration_intercept": 0.0}
+            | {"mouse_count": 2, "row_count": 8}
+        ],
+        t.FEATURE_IMPORTANCE: [
+            of_lr | {"feature": "peak_dff", "importance": 0.25, "sd_between_mice": 0.1, "mouse_count": 2}
+        ],
+        t.SPLITS: [
+            told | {"scheme": by_mouse, "fold": fold, "subject_id": mouse, "row_count": 4}
+            | {"side": "test" if mouse == fold else "train"}
+            for fold in mice
+            for mouse in mice
+        ],
+        t.PREDICTIONS: [
+            of_lr | {"scheme": scheme, "fold": fold}
+            | {name: key[name] for name in ("session_id", "unit_id", "condition")}
+            | {"truth": key["condition"], "predicted": key["condition"], "score": 0.5}
+            for key in keyed
+            for scheme, fold in ((by_mouse, SESSIONS[key["session_id"]][0]), ("test", "test"))
+            if scheme != "test" or key["session_id"] == "lab-b"
+        ],
+        t.TIME_DECODING: [
+            over_time | {"time_s": time_s, "auc": auc, "auc_sem": 0.1, "accuracy": auc, "accuracy_sem": 0.1}
+            | {"chance_accuracy": 0.5, "p_max": 0.5, "permutation_count": 3, "fold_count": 2, "row_count": 8}
+            | {"mouse_count": 2, "event_count": 8}
+            for time_s, auc in ((0.0, 0.5), (1.0, 0.75))
+        ],
+        t.TIME_GENERALISATION: [
+            over_time | {"train_s": train_s, "test_s": test_s, "auc": 0.75 if train_s == test_s else 0.5}
+            for train_s in (0.0, 1.0)
+            for test_s in (0.0, 1.0)
+        ],
+    }  # fmt: skip
 
 
 def _blocks(pairs: list[tuple[str, int]]) -> list[RowBlocks]:
@@ -169,7 +256,8 @@ def _events(session_id: str) -> list[dict]:
 def _study(study_id: str, kind: str, session_id: str | None) -> dict:
     return {
         "study_id": study_id, "kind": kind, "project": "lab", "session_id": session_id, "protocol": "rigorous",
-        "parameters": "{}", "inputs": "[]", "code_version": "0", "snapshot_id": 1, "flow_run_id": None, "notes": None,
+        "parameters": "{}", "inputs": json.dumps([] if session_id else [f"responses-{one}" for one in SESSIONS]),
+        "code_version": "0", "snapshot_id": 1, "flow_run_id": None, "notes": None,
         "finished_at": NOW,
     }  # fmt: skip
 

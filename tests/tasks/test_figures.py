@@ -1,47 +1,13 @@
+import io
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
-import pytest
-from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from PIL import Image
 
-from models.response_features import FEATURES
-from tasks.figures import (
-    CONDITION_COLORS,
-    DECODER_COLORS,
-    as_png,
-    confusion_figure,
-    feature_figure,
-    group_mean_figure,
-    roc_figure,
-    study_figures,
-)
-
-TIMES_S = np.linspace(-1, 2, 90)
-
-
-def responses(mouse_count: int = 7, sem: float | None = 0.01) -> pl.DataFrame:
-    groups = [
-        pl.DataFrame({"time_s": TIMES_S, "mean_dff": np.sin(TIMES_S)}).with_columns(
-            cre_line=pl.lit(line), exposure_level=pl.lit(level), condition=pl.lit(condition)
-        )
-        for line in ("Sst-IRES-Cre", "Vip-IRES-Cre")
-        for level in ("novel", "familiar")
-        for condition in ("presented", "omitted")
-    ]
-    return pl.concat(groups).with_columns(
-        sem_dff=pl.lit(sem, pl.Float64), mouse_count=pl.lit(mouse_count), cell_count=pl.lit(61)
-    )
-
-
-def features(count: int = 20) -> pl.DataFrame:
-    rng = np.random.default_rng(1)
-    groups = pl.DataFrame({"cre_line": ["Vip-IRES-Cre", "Sst-IRES-Cre"]}).join(
-        pl.DataFrame({"condition": ["presented", "omitted"]}), how="cross"
-    )
-    rows = groups.join(pl.DataFrame({"unit_id": range(count)}), how="cross")
-    return rows.with_columns(pl.Series(name, rng.normal(size=len(rows))) for name in FEATURES)
+from tasks.figures import DECODER_COLORS, as_png, confusion_figure, roc_figure
+from tasks.figures_decoding import calibration_figure, decoder_figures, probability_figure, reliability
 
 
 def predictions(decoders: tuple[str, ...] = ("LR", "SVM", "XGB")) -> pl.DataFrame:
@@ -50,72 +16,17 @@ def predictions(decoders: tuple[str, ...] = ("LR", "SVM", "XGB")) -> pl.DataFram
     wrong = [row % 4 == 0 for row in range(40)]
     said = [{"presented": "omitted", "omitted": "presented"}[t] if w else t for t, w in zip(truth, wrong, strict=True)]
     one = pl.DataFrame(
-        {"unit_id": range(40), "condition": truth, "predicted": said, "score": [float(s == "omitted") for s in said]}
-    ).with_columns(protocol=pl.lit("rigorous"), scheme=pl.lit("leave_one_mouse_out"), session_id=pl.lit("s"))
+        {"unit_id": range(40), "truth": truth, "predicted": said, "score": [float(s == "omitted") for s in said]}
+    ).with_columns(
+        protocol=pl.lit("rigorous"), target=pl.lit("condition"), scheme=pl.lit("leave_one_mouse_out"),
+        session_id=pl.lit("s"), condition=pl.col("truth"), fold=pl.lit("m1"),
+    )  # fmt: skip
     return pl.concat([one.with_columns(decoder=pl.lit(name)) for name in decoders])
 
 
 def texts(figure: Figure) -> str:
     found = [text.get_text() for text in figure.texts]
     return " ".join(found + [text.get_text() for axes in figure.axes for text in axes.texts])
-
-
-def test_group_means_have_a_panel_per_group_with_n_units_and_shared_y():
-    figure = group_mean_figure(responses())
-    assert [axes.get_title() for axes in figure.axes] == [
-        "VIP, familiar: 7 mice, 61 cells",
-        "VIP, novel: 7 mice, 61 cells",
-        "SST, familiar: 7 mice, 61 cells",
-        "SST, novel: 7 mice, 61 cells",
-    ]
-    assert figure.axes[0].get_ylabel() == "dF/F"
-    assert figure.axes[2].get_xlabel() == "time from onset (s)"
-    assert len({axes.get_ylim() for axes in figure.axes}) == 1
-
-
-def test_group_means_draw_two_lines_with_bands_in_the_conditions_colors():
-    axes = group_mean_figure(responses()).axes[0]
-    lines = {line.get_label(): to_hex(line.get_color()) for line in axes.lines if not line.get_label().startswith("_")}
-    assert lines == {name: color.lower() for name, color in CONDITION_COLORS.items()}
-    assert len(axes.collections) == 2
-    np.testing.assert_allclose(axes.lines[-1].get_ydata(), np.sin(TIMES_S))
-
-
-def test_the_flash_rhythm_is_marked_around_the_onset():
-    axes = group_mean_figure(responses()).axes[0]
-    marks = [line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == ":"]
-    assert marks == [-0.75, 0.75, 1.5]
-
-
-def test_one_mouse_has_a_line_and_no_error():
-    figure = group_mean_figure(responses(mouse_count=1, sem=None))
-    assert "1 mouse, 61 cells" in figure.axes[0].get_title()
-    assert as_png(figure)
-
-
-def test_unequal_counts_are_given_for_each_condition():
-    unequal = responses().with_columns(
-        mouse_count=pl.when(pl.col("condition") == "omitted").then(5).otherwise(7),
-        exposure_level=pl.lit(None, pl.String),
-    )
-    title = group_mean_figure(unequal).axes[0].get_title()
-    assert "exposure not given" in title
-    assert "presented 7 mice, 61 cells; omitted 5 mice, 61 cells" in title
-
-
-def test_every_feature_has_a_panel_with_name_and_unit_and_a_box_per_group():
-    figure = feature_figure(features())
-    titles = [axes.get_title() for axes in figure.axes]
-    assert len(titles) == 16
-    assert {"peak (dF/F)", "peak latency (s)", "skewness", "energy ((dF/F)²)"} <= set(titles)
-    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["VIP", "SST"]
-    assert len(figure.axes[0].collections) == 4
-
-
-def test_a_feature_without_values_says_so():
-    figure = feature_figure(features().with_columns(peak_dff=pl.lit(None, pl.Float64)))
-    assert "no values" in texts(figure)
-    assert as_png(figure)
 
 
 def test_roc_has_a_curve_per_decoder_with_its_area():
@@ -143,28 +54,65 @@ def test_only_left_out_mice_of_the_protocol_are_shown():
 
 
 def test_one_class_is_said_and_not_drawn():
-    one_class = predictions().filter(condition="omitted")
+    one_class = predictions().filter(truth="omitted")
     assert "one class" in texts(roc_figure(one_class, "rigorous"))
     assert "no rows" in texts(confusion_figure(one_class, "rigorous"))
 
 
-@pytest.mark.parametrize("columns", ["declared", "none"])
-def test_nothing_to_draw_is_said(columns):
-    empty = (lambda frame: frame.clear()) if columns == "declared" else (lambda frame: pl.DataFrame())
-    figures = [
-        group_mean_figure(empty(responses())),
-        feature_figure(empty(features())),
-        roc_figure(empty(predictions()), "rigorous"),
-        confusion_figure(empty(predictions()), "rigorous"),
-    ]
-    assert all(texts(figure) and not figure.axes for figure in figures)
-    assert all(as_png(figure).startswith(b"\x89PNG") for figure in figures)
+def test_nothing_to_draw_is_said_or_left_out():
+    none = predictions().clear()
+    assert all(texts(draw(none, "rigorous")) for draw in (roc_figure, confusion_figure))
+    assert decoder_figures(none, "rigorous", "condition") == ()
+
+
+def test_cell_types_are_named_and_their_scores_belong_to_the_second_line():
+    lines = {"presented": "Sst-IRES-Cre", "omitted": "Vip-IRES-Cre"}
+    rows = predictions(("LR",)).with_columns(
+        pl.col("truth", "predicted").replace_strict(lines), target=pl.lit("cre_line")
+    )
+    axes = roc_figure(rows, "rigorous", "cre_line").axes[0]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (
+        "SST cells taken for VIP cells (share)",
+        "VIP cells found (share)",
+    )
+    assert axes.lines[1].get_label() == "LR  AUC 0.75"
+    confusion = confusion_figure(rows, "rigorous", "cre_line").axes[0]
+    assert [tick.get_text() for tick in confusion.get_xticklabels()] == ["SST", "VIP"]
+
+
+def test_reliability_is_the_share_in_each_bin_with_rows_enough():
+    probability = np.array([0.12] * 10 + [0.88] * 5 + [0.5] * 4)
+    truth = np.array([1] + [0] * 9 + [1] * 5 + [1] * 4)
+    given, came = reliability(probability, truth)
+    np.testing.assert_allclose(given, [0.12, 0.88])
+    np.testing.assert_allclose(came, [0.1, 1.0])
+
+
+def test_scores_that_are_no_probabilities_have_no_calibration():
+    distances = predictions().with_columns(
+        score=pl.when(pl.col("decoder") == "SVM").then(pl.col("score") * 4 - 2).otherwise(pl.col("score"))
+    )
+    labels = [line.get_label() for line in calibration_figure(distances, "condition").axes[0].lines]
+    assert labels == ["calibrated", "LR", "XGB"]
+    panels = {axes.get_title(): axes.get_xlabel() for axes in probability_figure(distances, "condition").axes}
+    assert (panels["LR"], panels["SVM"]) == ("probability", "score")
+
+
+def test_the_captions_of_decoders_say_their_n():
+    figures = decoder_figures(predictions(("LR",)), "rigorous", "condition")
+    assert all("40 rows of 1 mice left out one by one" in figure.caption for figure in figures)
+
+
+def test_pictures_have_few_colors_on_white():
+    picture = Image.open(io.BytesIO(as_png(roc_figure(predictions(), "rigorous"))))
+    assert picture.mode == "P"
+    assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_threads_draw_the_same_pixels_as_one():
-    alone = study_figures(responses(), features(), predictions(), "rigorous")
+    def draw() -> bytes:
+        return as_png(roc_figure(predictions(), "rigorous"))
+
+    alone = draw()
     with ThreadPoolExecutor(2) as pool:
-        drawn = [pool.submit(study_figures, responses(), features(), predictions(), "rigorous") for _ in range(2)]
-        together = [figures.result() for figures in drawn]
-    assert all(figures == alone for figures in together)
-    assert "pooled" in alone[2].caption
+        assert all(found.result() == alone for found in [pool.submit(draw) for _ in range(4)])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 CELL_TABLE = "processing/ophys/image_segmentation/cell_specimen_table"
 _MASKS = f"{CELL_TABLE}/image_mask"
-_MASK_VALUES_PER_READ = 16_000_000
+_MASK_VALUES_PER_READ = 1_000_000  # as many as fit a processor's cache
 _NO_ID = -1
 
 
@@ -95,14 +95,16 @@ def read_masks(file: "h5py.File", cells: Cells, refused: Refusal) -> Masks | Non
         raise refused(field=_MASKS, found=found, expected="one mask for each ROI")
     height, width = masks.shape[1:]
     covered = np.zeros((height, width), bool)
-    step = max(_MASK_VALUES_PER_READ // max(height * width, 1), 1)
-    pieces = []
+    rows = masks.chunks[0] if masks.chunks else 1
+    step = max(_MASK_VALUES_PER_READ // max(height * width * rows, 1), 1) * rows
+    pieces = [np.empty((3, 0), np.int64)]
     for first in range(0, len(masks), step):
-        rois = np.flatnonzero(cells.valid[first : first + step])
-        roi, y, x = np.nonzero(masks[first : first + step][rois])
+        roi, pixel = np.divmod(np.flatnonzero(masks[first : first + step]), height * width)
+        valid = cells.valid[first + roi]
+        y, x = np.divmod(pixel[valid], width)
         covered[y, x] = True
-        pieces.append(pl.DataFrame({"row": first + rois[roi], "y": y, "x": x}))
-    pixels = pl.concat(pieces) if pieces else pl.DataFrame(schema={"row": pl.Int64, "y": pl.Int64, "x": pl.Int64})
+        pieces.append(np.stack([first + roi[valid], y, x]))
+    pixels = pl.DataFrame(dict(zip(("row", "y", "x"), np.concatenate(pieces, axis=1), strict=True)))
     shape = _by_roi(pixels.group_by("row").agg(pl.col("x", "y").mean(), pl.len().alias("area")), cells)
     return Masks(
         shape["x"].to_numpy(),

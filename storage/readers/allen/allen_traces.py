@@ -1,12 +1,13 @@
 """Traces of the ROIs in an NWB file of Allen Visual Behavior, read from it a span of frames at a time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from storage.readers.allen.allen_cells import Cells
 from storage.readers.allen.allen_facts import facts_of, has
+from storage.readers.foreign.hdf5_blocks import table_blocks
 from storage.readers.foreign.hdf5_files import dataset_at, numbers_at, opened_hdf5
 from storage.readers.given import Given
 from storage.readers.recording import Refusal, require_increasing
@@ -24,9 +25,6 @@ _SERIES = {
     "neuropil": "processing/ophys/neuropil_trace/traces",
     "events": DETECTION,
 }
-# Half a normal distribution, as the AllenSDK smoothes events by default.
-FILTER_SCALE_S, FILTER_FRAMES = 2.0 / 31.0, 20
-_FRAMES_PER_READ = 4096
 
 
 def frame_times(file: "h5py.File", source_uri: str, refused: Refusal) -> np.ndarray:
@@ -37,13 +35,12 @@ def frame_times(file: "h5py.File", source_uri: str, refused: Refusal) -> np.ndar
 
 
 def trace_streams(
-    file: "h5py.File", given: Given, session_id: str, cells: Cells, time_s: np.ndarray, rate_hz: float | None
+    file: "h5py.File", given: Given, session_id: str, cells: Cells, time_s: np.ndarray
 ) -> list[TraceStream]:
     """Each signal that the file has, of the valid ROIs, on frame times (n_frames,) s; nothing is read yet.
 
-    dF/F is a fraction, the others are in the camera's units; ``filtered_events`` are the events smoothed with the
-    frame rate ``rate_hz``. Raises what the recording is refused with when dF/F isn't there, a signal has another
-    number of frames or ROIs, other times, or ROIs that the table doesn't have.
+    dF/F is a fraction, the others are in the camera's units. Raises what the recording is refused with when dF/F isn't
+    there, a signal has another number of frames or ROIs, other times, or ROIs that the table doesn't have.
     """
     streams: list[TraceStream] = []
     for signal, where in _SERIES.items():
@@ -58,10 +55,8 @@ def trace_streams(
         unit_id = cells.unit_id[rows[columns]]
         read = _reader(given, f"{where}/data", columns)
         streams.append(TraceStream(session_id, signal, unit_id, len(time_s), read))
-        if signal == "events" and rate_hz:
-            read = _smoothing_reader(given, f"{where}/data", columns, FILTER_SCALE_S * rate_hz)
-            streams.append(TraceStream(session_id, "filtered_events", unit_id, len(time_s), read))
-    return streams
+    # Events are deflated and take longest, and what is begun last is finished alone.
+    return sorted(streams, key=lambda one: one.signal != "events")
 
 
 def rois_of(file: "h5py.File", where: str, cells: Cells, refused: Refusal) -> np.ndarray:
@@ -91,7 +86,7 @@ def numbers_per_roi(file: "h5py.File", name: str, where: str, cells: Cells, refu
 
 
 def _rows_of_rois(file: "h5py.File", where: str, cells: Cells, frame_count: int, refused: Refusal) -> np.ndarray:
-    data = dataset_at(file, f"{where}/data", refused, ndim=2)
+    data = dataset_at(file, f"{where}/data", refused, ndim=2, unpacked=False)
     rows = rois_of(file, where, cells, refused)
     if data.shape != (frame_count, len(rows)):
         found = f"values of shape {data.shape} for {frame_count} frame times and {len(rows)} ROIs"
@@ -130,53 +125,11 @@ def _reader(given: Given, name: str, columns: np.ndarray) -> Callable[[int, int]
     def read(start: int, stop: int) -> np.ndarray:  # (n_units, stop - start) float32
         values = np.empty((len(columns), stop - start), np.float32)
         with opened_hdf5(given.path, given.refused) as file:
-            for first, block in _blocks(file, name, start, stop, given.refused):
-                values[:, first - start : first - start + len(block)] = block[:, columns].T
+            data = dataset_at(file, name, given.refused, ndim=2, unpacked=False)
+            for first, column, block in table_blocks(data, start, stop, given.refused):
+                begin, end = np.searchsorted(columns, (column, column + block.shape[1]))
+                here = values[begin:end, first - start : first - start + len(block)]
+                here[:] = block[:, columns[begin:end] - column].T
         return values
 
     return read
-
-
-def _smoothing_reader(
-    given: Given, name: str, columns: np.ndarray, scale_frames: float
-) -> Callable[[int, int], np.ndarray]:
-    weights = np.exp(-0.5 * (np.arange(FILTER_FRAMES) / scale_frames) ** 2)
-    weights /= weights.sum()
-    lead = FILTER_FRAMES - 1
-
-    def read(start: int, stop: int) -> np.ndarray:  # (n_units, stop - start) float32
-        values = np.zeros((len(columns), stop - start), np.float32)
-        before = np.zeros((len(columns), lead))  # the frames before each block, which reach into it
-        with opened_hdf5(given.path, given.refused) as file:
-            for first, block in _blocks(file, name, max(start - lead, 0), stop, given.refused):
-                events = np.concatenate([before, block[:, columns].T], axis=1)
-                before = events[:, -lead:]
-                smoothed = _smoothed(events, weights)
-                skipped = max(start - first, 0)
-                at = first + skipped - start
-                values[:, at : at + smoothed.shape[1] - skipped] = smoothed[:, skipped:]
-        return values
-
-    return read
-
-
-def _smoothed(events: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Each event spread over the frames from its own on, but for the first ``len(weights) - 1`` frames."""
-    lead = len(weights) - 1
-    smoothed = np.zeros(events.shape)
-    units, frames = np.nonzero(events)  # few: NaN counts as one, and spreads as in a convolution
-    values = events[units, frames]
-    for delay, weight in enumerate(weights):
-        inside = frames + delay < events.shape[1]
-        smoothed[units[inside], frames[inside] + delay] += weight * values[inside]
-    return smoothed[:, lead:]
-
-
-def _blocks(file: "h5py.File", name: str, start: int, stop: int, refused: Refusal) -> Iterator[tuple[int, np.ndarray]]:
-    """First frame and values (n_frames, n_columns) of pieces small enough for a processor's cache, on chunk borders."""
-    data = dataset_at(file, name, refused, ndim=2)
-    rows = data.chunks[0] if data.chunks else 1
-    step = max(_FRAMES_PER_READ // rows, 1) * rows
-    for first in range(start - start % step, stop, step):
-        begin = max(first, start)
-        yield begin, data[begin : min(first + step, stop)]

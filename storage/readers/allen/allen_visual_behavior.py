@@ -26,8 +26,6 @@ from storage.readers.allen.allen_presentations import event_rows, image_presenta
 from storage.readers.allen.allen_series import signal_blocks
 from storage.readers.allen.allen_traces import (
     DETECTION,
-    FILTER_FRAMES,
-    FILTER_SCALE_S,
     frame_times,
     numbers_per_roi,
     trace_streams,
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
     import h5py
 
 NAME = "allen_visual_behavior"
-VERSION = 1
+VERSION = 2
 KNOWS = "Allen Visual Behavior 2P: NWB that the AllenSDK wrote"
 FORM = "file"
 SUFFIXES = (".nwb",)
@@ -89,8 +87,7 @@ def read(given: Given) -> Recording:
         cells = read_cells(file, refused)
         masks = read_masks(file, cells, refused)
         time_s = frame_times(file, given.source_uri, refused)
-        rate_hz = number_or_none(file, f"{_PLANE}/imaging_rate", refused)
-        streams = trace_streams(file, given, session_id, cells, time_s, rate_hz)
+        streams = trace_streams(file, given, session_id, cells, time_s)
         shown, any_novel = image_presentations(file, refused)
         happened = [one for one in (lick_events(file, refused), reward_events(file, refused)) if one is not None]
         per_roi = {
@@ -149,7 +146,6 @@ def _session_facts(file: "h5py.File", metadata: dict, matched: bool, refused: Re
         "projection_spacing_mm": _spacing_mm(file, refused),
         "templates_left_out": left_out_templates(file, refused) or None,
         "unit_id_is": None if matched else "cell_roi_id",
-        "filtered_events": {"scale_s": FILTER_SCALE_S, "frames": FILTER_FRAMES} if has(file, DETECTION) else None,
     }
     return {
         "subject_id": subject_id,

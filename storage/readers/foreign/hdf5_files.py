@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from storage.readers.foreign.declared_sizes import require_likely_size, shown
-from storage.readers.foreign.hdf5_chunks import require_sound_chunks
+from storage.readers.foreign.hdf5_chunks import file_state, require_sound_chunks
 from storage.readers.recording import Refusal, Refused
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ MOST_OBJECTS = 100_000
 MOST_BYTES = 8 * 2**30
 MOST_TEXTS = 1_000_000
 MOST_TEXT_BYTES = 256 * 2**20
+# States of files that were seen to be closed: a stream opens its file anew for each span.
+_closed: set[tuple[int, ...]] = set()
 
 
 @contextmanager
@@ -36,16 +38,25 @@ def opened_hdf5(path: Path, refused: Refusal) -> Iterator["h5py.File"]:
         file = h5py.File(path, "r")
     with file:
         with _whole("file", refused, "a whole HDF5 file"):
-            _require_closed(file, refused)
+            if (state := file_state(path)) not in _closed:
+                _require_closed(file, refused)
+                _closed.add(state)
         yield file
 
 
 def dataset_at(
-    file: "h5py.Group", name: str, refused: Refusal, *, kinds: str = "fiu", ndim: int | None = None
+    file: "h5py.Group",
+    name: str,
+    refused: Refusal,
+    *,
+    kinds: str = "fiu",
+    ndim: int | None = None,
+    unpacked: bool = True,
 ) -> "h5py.Dataset":
     """The dataset of that name, its values unread: of these NumPy kinds, this many axes, and a believable size.
 
-    Raises what ``refused`` makes otherwise, and as ``require_sound_chunks`` does.
+    Raises what ``refused`` makes otherwise, and as ``require_sound_chunks`` does. With ``unpacked`` false the chunks
+    are not looked at, and only ``table_blocks`` may read the values.
     """
     import h5py
 
@@ -56,7 +67,7 @@ def dataset_at(
         seen = "nothing" if found is None else f"a {type(found).__name__.lower()}"
         raise refused(field=field, found=seen, expected="a dataset")
     with _whole(field, refused, "a dataset that h5py reads"):
-        require_sound(found, refused)
+        require_sound(found, refused, unpacked=unpacked)
         kind = found.dtype.kind
     if kind not in kinds or (ndim is not None and found.ndim != ndim):
         expected = f"kind {' or '.join(kinds)}" + (f", {ndim} axes" if ndim is not None else "")
@@ -110,8 +121,11 @@ def text_attribute(obj: "h5py.HLObject", name: str, refused: Refusal) -> str:
         return _text(np.asarray(obj.attrs[name]).item(), field, refused)
 
 
-def require_sound(dataset: "h5py.Dataset", refused: Refusal) -> None:
-    """Raises what ``refused`` makes unless the dataset's values lie in this file, and may be as many as it says."""
+def require_sound(dataset: "h5py.Dataset", refused: Refusal, *, unpacked: bool = True) -> None:
+    """Raises what ``refused`` makes unless the dataset's values lie in this file, and may be as many as it says.
+
+    With ``unpacked`` false its chunks are not looked at.
+    """
     from h5py import h5d
 
     field = (dataset.name or "an unnamed dataset").strip("/")
@@ -119,7 +133,7 @@ def require_sound(dataset: "h5py.Dataset", refused: Refusal) -> None:
     _require_own_bytes(made, field, refused)
     if dataset.shape is None:
         raise refused(field=field, found="no values", expected="values")
-    if made.get_layout() == h5d.CHUNKED:
+    if unpacked and made.get_layout() == h5d.CHUNKED:
         require_sound_chunks(dataset, field, refused)
     itemsize = dataset.dtype.itemsize
     require_likely_size(prod(dataset.shape) * itemsize, dataset.id.get_storage_size(), field, refused)

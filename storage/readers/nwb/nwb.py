@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pynwb import NWBHDF5IO
 
 NAME = "nwb"
-VERSION = 1
+VERSION = 2
 KNOWS = "NWB: HDF5 that pynwb reads, with ROI responses, sorted units, intervals or behaviour"
 FORM = "file"
 SUFFIXES = (".nwb",)

@@ -25,6 +25,7 @@ _SAID = (
     ("dff", "dff"),
     ("dfoverf", "dff"),
     ("deltafoverf", "dff"),
+    ("spikeprob", "spike_prob"),
     ("baseline", None),
     ("motioncorrected", None),
     ("corrected", "corrected"),

@@ -130,24 +130,6 @@ def test_columns_belong_to_the_rois_that_they_say(path):
     assert [one["event_lambda"] for one in attributes] == [0.1, None, None, 0.3, None]
 
 
-def test_filtered_events_follow_a_half_normal_from_each_event_on(path):
-    with h5py.File(path, "r+") as file:
-        stored = np.zeros(file[f"{OPHYS}/event_detection/data"].shape)
-        stored[[5, 8, 716], 1] = [1.0, 2.0, 4.0]
-        file[f"{OPHYS}/event_detection/data"][:] = stored
-        rate_hz = file[f"{CELLS}/imaging_plane/imaging_rate"][()]
-    scale = 2 / 31 * rate_hz
-    weights = np.array([np.exp(-((frame / scale) ** 2) / 2) for frame in range(20)])
-    expected = np.convolve(stored[:, 1], weights / weights.sum())[: len(stored)]
-    recording = read_recording(path, "vb")
-    smoothed = matrix(recording, "filtered_events")
-    np.testing.assert_allclose(smoothed[1], expected, rtol=1e-6, atol=1e-12)
-    assert not smoothed[[0, 2, 3, 4]].any()
-    for start in range(0, 35, 7):  # spans shorter than the filter
-        part = trace(recording, "filtered_events").read(start, start + 7)
-        np.testing.assert_array_equal(part, smoothed[:, start : start + 7])
-
-
 def test_images_omissions_and_movies_are_events(recording):
     events = table(recording, EVENTS)
     assert events["onset_s"].is_sorted()
@@ -294,7 +276,7 @@ def test_older_files_have_less_and_are_read(path):
         for name in ("corrected_fluorescence/r", "corrected_fluorescence/RMSE", "demixed_trace", "neuropil_trace"):
             del file[f"{OPHYS}/{name}"]
     recording = read_recording(path, "vb")
-    assert {one.signal for one in recording.traces} == {"dff", "corrected", "events", "filtered_events"}
+    assert {one.signal for one in recording.traces} == {"dff", "corrected", "events"}
     events = table(recording, EVENTS)
     assert events.filter(kind="omission")["offset_s"].null_count() == 5
     # The changes are found again: where an image isn't that of the flash before it.

@@ -71,6 +71,7 @@ def test_every_signal_of_the_same_cells_comes_under_its_name(tmp_path):
         ("corrected_fluorescence", "traces", "corrected"),
         ("Fluorescence", "filtered_events", "filtered_events"),
         ("Fluorescence", "event_amplitudes", "events"),
+        ("Fluorescence", "spike_prob", "spike_prob"),
         ("Fluorescence", "Baseline", None),
         (None, "RawFluorescence", "fluorescence"),
         (None, "dff", "dff"),

@@ -1,0 +1,74 @@
+"""The omission study of one project: responses, statistics, decoders, report, from what the lake holds."""
+
+from typing import Annotated, Literal
+
+from prefect import flow
+from prefect.runtime import flow_run
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from flows.progress import StepProgress
+from flows.study_steps import study_steps
+from models.event_responses import Window
+from storage.due import Selection
+from tasks.present import StudySummary, summarise_study
+from tasks.recipes import Recipe
+
+_LONGEST_STEP_S = 0.1  # the slope from 0 to 0.2 s needs two samples
+
+
+class OmissionChoice(BaseModel):
+    """What a person fills in to run the omission study."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    project: Annotated[
+        str, Field(description="the collection of sessions, as sources.yaml names it", examples=["simulated"])
+    ]
+    protocol: Annotated[
+        Literal["rigorous", "published"],
+        Field(description="'rigorous': no leakage, nothing extrapolated; 'published': as the source study did it"),
+    ] = "rigorous"
+    cre_lines: Annotated[
+        list[str], Field(description="driver lines to take part; none: all", examples=[["Vip-IRES-Cre"]])
+    ] = []
+    session_ids: Annotated[list[str], Field(description="sessions to take part; none: all")] = []
+    window_start_s: Annotated[float, Field(description="start of the window from onset (s)", ge=-10, le=-0.1)] = -1.0
+    window_stop_s: Annotated[float, Field(description="end of the window from onset (s)", ge=1.0, le=20)] = 2.0
+    sample_count: Annotated[int, Field(description="evenly spaced samples in the window", ge=12, le=2000)] = 90
+    per_event: Annotated[
+        bool, Field(description="also keep the sixteen features of every cell's response to every single event")
+    ] = False
+
+    @model_validator(mode="after")
+    def _samples_are_close_enough(self) -> "OmissionChoice":
+        step_s = (self.window_stop_s - self.window_start_s) / (self.sample_count - 1)
+        if step_s > _LONGEST_STEP_S:
+            raise ValueError(f"samples every {step_s:.3f} s are too far apart for the features: at most 0.1 s")
+        return self
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe(Window(self.window_start_s, self.window_stop_s, self.sample_count), self.per_event)
+
+    @property
+    def selection(self) -> Selection:
+        return Selection(self.project, tuple(sorted(self.cre_lines)), tuple(sorted(self.session_ids)))
+
+
+class StudyIncomplete(Exception):
+    """Some steps failed; what was computed is in the lake, and the next run goes on from there."""
+
+    def __init__(self, summary: StudySummary) -> None:
+        super().__init__("; ".join(summary.failures))
+        self.summary = summary
+
+
+@flow(name="omission_study")
+def omission_study(choice: OmissionChoice) -> StudySummary:
+    """Bring one project's omission study up to date, and say what it found."""
+    with StepProgress() as steps:
+        presented = study_steps(steps, choice.protocol, choice.recipe, flow_run.id, choice.selection, again=True)
+    summary = summarise_study(choice.project, presented, steps.failures)
+    if summary.failures:
+        raise StudyIncomplete(summary)
+    return summary

@@ -1,0 +1,162 @@
+"""Tables of statistical tests: the published ones over cells, and those over mice."""
+
+from storage.declaration import Column, Table
+from storage.shared_columns import CELLS, EVENTS_BEHIND, EXPOSURES, MICE, PROTOCOL, STUDY, WARNING
+
+_MEASURE = Column(
+    "measure",
+    "text",
+    "column of derived.response_features or derived.spike_features; one that both have is 'spike_prob_...' for spikes",
+)
+
+ANOVA = Table(
+    "findings.anova",
+    "Three-way ANOVA (type II, sum contrasts) over cells: cre line x omitted x exposure.",
+    key=("study_id", "measure", "term"),
+    replaced_by=("study_id",),
+    columns=(
+        STUDY,
+        _MEASURE,
+        Column("term", "text", "factor or interaction; 'residual' for the rest"),
+        Column("sum_sq", "double", "sum of squares, in the measure's unit squared", nullable=True),
+        Column("dof", "double", "degrees of freedom", at_least=0),
+        Column("f", "double", "F statistic", nullable=True),
+        Column("p", "double", "p value; takes cells of one mouse as independent", nullable=True, at_least=0, at_most=1),
+        Column("partial_eta_sq", "double", "effect size; NULL for the residual", nullable=True, at_least=0, at_most=1),
+        CELLS,
+        MICE,
+        EVENTS_BEHIND,
+        WARNING,
+    ),
+    parents={"findings.studies": ("study_id",)},
+)
+
+CONTRASTS = Table(
+    "findings.contrasts",
+    "Effects of omission tested over mice: within each mouse, between exposures, between cre lines.",
+    key=("study_id", "measure", "contrast", "cre_line", "exposure_level"),
+    replaced_by=("study_id",),
+    columns=(
+        STUDY,
+        _MEASURE,
+        Column(
+            "contrast",
+            "text",
+            "'omitted - presented' within each mouse; 'novel - familiar': of that difference, in mice with both; "
+            "'between cre lines': of that difference, over separate mice, the first line by alphabet less the second",
+            one_of=("omitted - presented", "novel - familiar", "between cre lines"),
+        ),
+        Column("cre_line", "text", "driver line; 'Sst-IRES-Cre - Vip-IRES-Cre' or the like between lines"),
+        Column("exposure_level", "text", "image set seen before, or new; 'all'", one_of=(*EXPOSURES, "all")),
+        Column("difference", "double", "mean over mice, in the measure's unit"),
+        Column("ci_low", "double", "95 % interval over mice (t), lower end"),
+        Column("ci_high", "double", "95 % interval over mice (t), upper end"),
+        Column("t", "double", "t statistic on mice; Welch's between lines", nullable=True),
+        Column("dof", "double", "mice minus one; Welch's between lines", above=0),
+        Column("p", "double", "two-sided p of that t", nullable=True, at_least=0, at_most=1),
+        Column("p_holm", "double", "p after Holm over the study's contrasts", nullable=True, at_least=0, at_most=1),
+        Column("p_permutation", "double", "p by flipping signs of, or exchanging, whole mice", at_least=0, at_most=1),
+        Column(
+            "bootstrap_low",
+            "double",
+            "95 % studentised bootstrap over mice, lower end; NULL under 5 mice",
+            nullable=True,
+        ),
+        Column("bootstrap_high", "double", "95 % studentised bootstrap over mice, upper end", nullable=True),
+        Column("cohens_d", "double", "difference over s.d. between mice", nullable=True),
+        Column("cohens_d_low", "double", "95 % interval (noncentral t), lower end", nullable=True),
+        Column("cohens_d_high", "double", "95 % interval (noncentral t), upper end", nullable=True),
+        Column(
+            "intraclass_correlation",
+            "double",
+            "of the cells' differences within mice, ICC(1); only of 'omitted - presented'",
+            nullable=True,
+            at_most=1,
+        ),
+        Column("mouse_count", "integer", "mice", at_least=2),
+        Column("cell_count", "integer", "cells with both conditions", at_least=1),
+        Column("excluded_cell_count", "integer", "cells with one condition only", at_least=0),
+        EVENTS_BEHIND,
+    ),
+    parents={"findings.studies": ("study_id",)},
+)
+
+GROUP_TESTS = Table(
+    "findings.group_tests",
+    "Tests over cells as the source study made them; cells of one mouse count there as independent.",
+    key=("study_id", "test", "measure", "within", "contrast"),
+    replaced_by=("study_id",),
+    columns=(
+        STUDY,
+        Column(
+            "test",
+            "text",
+            "kind of test",
+            one_of=("levene", "student", "welch", "tukey", "pairwise", "manova", "glm"),
+        ),
+        Column("measure", "text", "column of a features table; two joined by ' + ' in a MANOVA"),
+        Column("within", "text", "the cells tested: 'Vip-IRES-Cre, familiar'; 'all'"),
+        Column(
+            "contrast",
+            "text",
+            "what is compared: 'omitted - presented', groups named by line, condition, exposure with ' - ' between, "
+            "or a term of the model, coefficients of which name their level: 'cre_line[Vip-IRES-Cre] x omitted'",
+        ),
+        Column("estimate", "double", "difference or coefficient, in the measure's unit", nullable=True),
+        Column("ci_low", "double", "95 % interval, lower end", nullable=True),
+        Column("ci_high", "double", "95 % interval, upper end", nullable=True),
+        Column("statistic_name", "text", "'W' of Levene, 't', 'q' of Tukey, 'Wilks lambda', Wald 'z'"),
+        Column("statistic", "double", "its value", nullable=True),
+        Column("f", "double", "F of a MANOVA", nullable=True),
+        Column("dof", "double", "of t or q, or of the effect before an F; NULL for z", nullable=True, at_least=0),
+        Column("residual_dof", "double", "what the rows leave when each counts", nullable=True, at_least=0),
+        Column("p", "double", "p value", nullable=True, at_least=0, at_most=1),
+        Column("p_corrected", "double", "p after correction within the family", nullable=True, at_least=0, at_most=1),
+        Column("correction", "text", "how p was corrected: 'Benjamini-Hochberg', 'Tukey'", nullable=True),
+        Column("effect_name", "text", "'Hedges g'", nullable=True),
+        Column("effect_size", "double", "its value", nullable=True),
+        Column("effect_low", "double", "95 % interval, lower end", nullable=True),
+        Column("effect_high", "double", "95 % interval, upper end", nullable=True),
+        Column("row_count", "integer", "rows tested: cells times conditions", at_least=1),
+        CELLS,
+        MICE,
+        EVENTS_BEHIND,
+        WARNING,
+    ),
+    parents={"findings.studies": ("study_id",)},
+)
+
+MIXED_EFFECTS = Table(
+    "findings.mixed_effects",
+    "Mixed models by REML: fixed effects, and the variances of the random ones.",
+    key=("study_id", "protocol", "measure", "model", "term"),
+    replaced_by=("study_id",),
+    columns=(
+        STUDY,
+        PROTOCOL,
+        _MEASURE,
+        Column(
+            "model",
+            "text",
+            "'random intercept per cell', as published; 'random slope per mouse', with intercepts for mice and cells",
+            one_of=("random intercept per cell", "random slope per mouse"),
+        ),
+        Column("term", "text", "fixed effect, or 'variance of ...' for a random one"),
+        Column("estimate", "double", "coefficient in the measure's unit, or variance in its square"),
+        Column("standard_error", "double", "of the coefficient", nullable=True, at_least=0),
+        Column("ci_low", "double", "95 % interval, lower end", nullable=True),
+        Column("ci_high", "double", "95 % interval, upper end", nullable=True),
+        Column("statistic", "double", "Wald z, or t where dof is given", nullable=True),
+        Column("dof", "double", "degrees of freedom of t; NULL for Wald z", nullable=True, at_least=0),
+        Column("p", "double", "two-sided p", nullable=True, at_least=0, at_most=1),
+        Column("log_likelihood", "double", "restricted log-likelihood of the model"),
+        Column("converged", "boolean", "the optimiser reached a maximum"),
+        Column("row_count", "integer", "observations", at_least=1),
+        Column("group_count", "integer", "groups of the outermost random effect", at_least=1),
+        CELLS,
+        MICE,
+        EVENTS_BEHIND,
+        WARNING,
+    ),
+    parents={"findings.studies": ("study_id",)},
+)
