@@ -128,6 +128,6 @@ def _study_row(
         "code_version": version("neurolake"),
         "snapshot_id": snapshot_id,
         "flow_run_id": flow_run_id,
-        "notes": "; ".join(notes) or None,
+        "notes": "\n".join(notes) or None,
         "finished_at": datetime.now(UTC),
     }

@@ -1,7 +1,7 @@
 """Effects of omission tested over mice: contrasts within mice, between exposures and cre lines, and mixed models."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
@@ -57,13 +57,18 @@ def mouse_effects(features: pl.DataFrame, study_id: str, measures: Sequence[str]
 
 
 class _Reasons:
-    """Why something could not be computed; measures with the same reason in one note."""
+    """Why something could not be computed, measures with the same reason in one note; cautions, with their groups."""
 
     def __init__(self) -> None:
         self._measures: dict[tuple[str, str], list[str]] = defaultdict(list)
+        self._cautions: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
 
     def add(self, what: str, reason: str, measure: str | None = None) -> None:
         self._measures[what, reason] += [measure] if measure else []
+
+    def caution(self, says: str, contrast: str, group: str) -> None:
+        """The same of several groups is said once."""
+        self._cautions[says][contrast][group] = None
 
     @contextmanager
     def of(self, what: str, measure: str) -> Iterator[None]:
@@ -74,10 +79,15 @@ class _Reasons:
 
     @property
     def said(self) -> tuple[str, ...]:
-        return tuple(
+        reasons = (
             f"{what} of {', '.join(measures)}: {reason}" if measures else f"{what}: {reason}"
             for (what, reason), measures in self._measures.items()
         )
+        cautions = (
+            f"{says} ({'; '.join(f'{contrast} in {_listed(groups)}' for contrast, groups in of.items())})"
+            for says, of in self._cautions.items()
+        )
+        return (*reasons, *cautions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +120,7 @@ def _contrasts(sampled: Sequence[_Sampled], measure: str, notes: _Reasons) -> It
         with notes.of(f"{_WITHIN}, {where}", measure):
             found = contrast_within(one.mice)
             yield _row(found, measure, _WITHIN, one.cre_line, one.exposure_level, one.rows)
-            _few_mice(notes, f"{_WITHIN}, {where}", found.n_mice)
+            _few_mice(notes, _WITHIN, where, found.n_mice)
     by_group = {(one.cre_line, one.exposure_level): one for one in sampled}
     lines, exposures = (sorted({group[i] for group in by_group}) for i in (0, 1))
     for line in lines:
@@ -120,7 +130,7 @@ def _contrasts(sampled: Sequence[_Sampled], measure: str, notes: _Reasons) -> It
             rows = pl.concat([familiar.rows, novel.rows])
             both = rows.filter(pl.col("exposure_level").n_unique().over("mouse_id") == 2)
             yield _row(found, measure, _EXPOSURES, line, _ALL, both)
-            _few_mice(notes, f"{_EXPOSURES}, {line}", found.n_mice)
+            _few_mice(notes, _EXPOSURES, line, found.n_mice)
     if len(lines) < 2:
         notes.add(_BETWEEN, f"needs two, got {', '.join(lines) or 'none'}", measure)
     for first, second in combinations(lines, 2):
@@ -138,11 +148,15 @@ def _met(by_group: Mapping[Group, _Sampled], group: Group) -> _Sampled:
     return by_group[group]
 
 
-def _few_mice(notes: _Reasons, what: str, n_mice: int) -> None:
-    if n_mice < FEWEST_MICE_TO_RESAMPLE:
-        notes.add(what, f"{n_mice} mice are too few for sign flips to reach p < .05, and for a bootstrap interval")
-    elif n_mice < _FEWEST_MICE_TO_FLIP:
-        notes.add(what, f"{n_mice} mice are too few for sign flips to reach p < .05")
+def _listed(groups: Iterable[str]) -> str:
+    """Groups, whose names may hold a comma, one after the other."""
+    return " and ".join(groups)
+
+
+def _few_mice(notes: _Reasons, contrast: str, group: str, n_mice: int) -> None:
+    if n_mice < _FEWEST_MICE_TO_FLIP:
+        no_interval = ", and for a bootstrap interval" if n_mice < FEWEST_MICE_TO_RESAMPLE else ""
+        notes.caution(f"{n_mice} mice are too few for sign flips to reach p < .05{no_interval}", contrast, group)
 
 
 def _row(

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from models.event_responses import Window
 
 WINDOW = Window(start_s=-1.0, stop_s=2.0, n_samples=90)
-RESPONSES_RECIPE = f"2 {WINDOW}"
-STUDY_RECIPE = "2"
 
 
 @dataclass(frozen=True)

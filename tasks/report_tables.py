@@ -103,7 +103,7 @@ def excluded_table(rows: StudyRows) -> ReportTable:
     return ReportTable(
         f"{counted(len(rows.excluded), 'session')} of this project took no part.",
         ("session", "mouse", "reason"),
-        tuple((row["session_id"], row["mouse_id"] or NONE, row["reason"] or NONE) for row in rows.excluded.to_dicts()),
+        tuple((row["session_id"], row["mouse_id"] or NONE, (row["reason"] or NONE).replace("\n", "; ")) for row in rows.excluded.to_dicts()),
         text_columns=3,
         sql="SELECT * FROM excluded_sessions",
     )

@@ -30,6 +30,13 @@ def cre_name(cre_line: str | None) -> str:
     return " - ".join(_CRE_NAMES.get(line, line) for line in cre_line.split(" - "))
 
 
+def with_cre_names(text: str) -> str:
+    """A text that names driver lines, with the names by which they are spoken of."""
+    for line, spoken in _CRE_NAMES.items():
+        text = text.replace(line, spoken)
+    return text
+
+
 def cre_order(cre_line: str | None) -> tuple[int, str]:
     """Sorting key: VIP, SST, then others by name."""
     known = list(_CRE_NAMES)
@@ -73,9 +80,7 @@ def measure_with_unit(measure: str) -> str:
 def term_name(term: str) -> str:
     """A term of a model: ``cre line x omitted``; levels without their factor: ``VIP x omitted``."""
     plain = re.sub(r"(?:cre_line|exposure_level)\[(.+?)\]", lambda level: cre_name(level[1]), term)
-    for line, spoken in _CRE_NAMES.items():
-        plain = plain.replace(line, spoken)
-    return plain.replace("cre_line", "cre line").replace("exposure_level", "exposure")
+    return with_cre_names(plain).replace("cre_line", "cre line").replace("exposure_level", "exposure")
 
 
 def is_of_spikes(measure: str) -> bool:

@@ -66,6 +66,11 @@ class StudyRows:
         return self.study["protocol"]
 
     @property
+    def notes(self) -> list[str]:
+        """What was not computed and why, and what is to be taken with care."""
+        return [note for note in (self.study["notes"] or "").split("\n") if note]
+
+    @property
     def inputs(self) -> list[str]:
         return json.loads(self.study["inputs"])
 

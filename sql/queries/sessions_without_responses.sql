@@ -1,5 +1,5 @@
 -- sessions_without_responses: one row per session of a project that these studies have no features of, with the reason.
--- Reads derived.response_features, findings.studies, recorded.events, recorded.sessions. Takes $project, $studies.
+-- Reads derived.response_features, findings.studies, recorded.events, recorded.sessions, recorded.snippets. Takes $project, $studies.
 WITH noted AS (
     SELECT session_id, any_value(notes) AS notes
     FROM findings.studies
@@ -12,7 +12,8 @@ SELECT
     CASE
         WHEN n.notes IS NOT NULL THEN n.notes
         WHEN s.session_id NOT IN (SELECT session_id FROM recorded.events WHERE kind = 'omission') THEN 'no omissions'
-        WHEN NOT coalesce(list_contains(string_split(s.signals, ','), 'dff'), FALSE) THEN 'no dF/F'
+        WHEN NOT coalesce(list_contains(string_split(s.signals, ','), 'dff'), FALSE)
+            AND s.session_id NOT IN (SELECT session_id FROM recorded.snippets WHERE sample = 0) THEN 'no dF/F'
         ELSE 'not chosen for this study'
     END AS reason
 FROM recorded.sessions AS s

@@ -8,7 +8,7 @@ WITH has AS (
         s.cre_line,
         s.exposure_level,
         list_contains(string_split(coalesce(s.signals, ''), ','), 'dff') OR EXISTS (
-            SELECT 1 FROM recorded.snippets AS n WHERE n.session_id = s.session_id
+            SELECT 1 FROM recorded.snippets AS n WHERE n.session_id = s.session_id AND n.sample = 0
         ) AS traces,
         EXISTS (
             SELECT 1 FROM recorded.events AS e WHERE e.session_id = s.session_id AND e.kind = 'omission'
