@@ -16,13 +16,22 @@ READY := .venv/.ready
 ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly omission test lint wheel bench bench-ingest bench-events bench-mixed bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
+.PHONY: help nightly up down status omission test lint wheel bench bench-ingest bench-events bench-mixed bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 nightly: $(READY) $(if $(filter sources.yaml,$(SOURCES)),$(SAMPLES)) ## ingest what is new, compute, train, report; SOURCES=folder, file, glob or yaml; PROTOCOL=rigorous|published
 	@.venv/bin/python -m flows.watch --sources '$(SOURCES)' --protocol $(PROTOCOL)
+
+up: $(READY) $(if $(NEUROLAKE_SOURCES),,$(SAMPLES)) ## start everything on 127.0.0.1: Postgres, Prefect, MLflow, workers, schedules; Ctrl-C stops it
+	@.venv/bin/python -m flows.up
+
+down: $(READY) ## stop what make up started
+	@.venv/bin/python -m flows.down
+
+status: $(READY) ## what runs, what is scheduled next, how the last runs ended, disk use of the lake
+	@.venv/bin/python -m flows.status
 
 omission: $(READY) ## the omission study of one project of the lake; ARGS='--help' lists what may be chosen
 	@.venv/bin/python -m flows.omission $(ARGS)

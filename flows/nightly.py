@@ -7,6 +7,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import BaseModel, Field
 
+from flows.artifacts import leave_summary
 from flows.progress import StepProgress
 from flows.study_steps import study_steps
 from storage.due import new_files
@@ -50,6 +51,7 @@ def nightly(choice: NightChoice) -> NightSummary:
         files = steps.each("read", ingest_file, search.new, name=lambda file: Path(file.path).name)
         presented = study_steps(steps, choice.protocol, Recipe(), flow_run.id)
     summary = summarise(search, files, presented, steps.failures)
+    leave_summary("night", summary.lines, summary.reports)
     if steps.failures:
         raise NightIncomplete(summary)
     return summary

@@ -6,6 +6,7 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from flows.artifacts import leave_summary
 from flows.progress import StepProgress
 from flows.study_steps import study_steps
 from models.event_responses import Window
@@ -69,6 +70,7 @@ def omission_study(choice: OmissionChoice) -> StudySummary:
     with StepProgress() as steps:
         presented = study_steps(steps, choice.protocol, choice.recipe, flow_run.id, choice.selection, again=True)
     summary = summarise_study(choice.project, presented, steps.failures)
+    leave_summary("omission-study", summary.lines, summary.reports)
     if summary.failures:
         raise StudyIncomplete(summary)
     return summary

@@ -174,7 +174,7 @@ def indices_figure(scores: pl.DataFrame) -> Figure:
             axes.scatter(mice, np.full(len(mice), -at - 0.05), marker=6, s=26, color=TEXT, linewidths=0, clip_on=False)
             axes.axhline(-at, color=FAINT, linewidth=0.8, zorder=0)
             said = "\n".join([label, *group_counts(of_group).split(", ")])
-            axes.text(-1, -at + 0.82, said, fontsize=8, color=TEXT, va="top")
+            axes.text(-0.97, -at + 0.82, said, fontsize=8, color=TEXT, va="top")
         axes.axvline(0, color=TEXT, linewidth=0.8)
         axes.set(xlim=(-1, 1), ylim=(0.85 - len(groups), 0.9), yticks=[], xticks=[-1, -0.5, 0, 0.5, 1])
         plain(axes, _INDICES[name], "index", "cells (tallest bar 1)" if axes.get_subplotspec().is_first_col() else "")

@@ -18,30 +18,34 @@ _PAIRWISE_MEASURE = "peak_dff"
 
 
 def interval_figures(contrasts: pl.DataFrame, group_tests: pl.DataFrame) -> tuple[ReportFigure, ...]:
-    """Intervals of both protocols for each group, and those of the comparisons between all groups."""
-    figures = []
-    if len(contrasts.filter(pl.col("measure").is_in(MEASURES), contrast=OMISSION)):
-        figures.append(
-            ReportFigure(
-                "Effects with their intervals, over mice and over cells",
-                "Omitted minus presented with 95 % intervals. Over mice: what this report concludes from; n is mice."
-                " Over cells, as published: each cell counts, and the interval is as a rule too narrow; a mouse that"
-                " gave many cells also weighs more there.",
-                as_png(effect_interval_figure(contrasts, group_tests)),
-            )
-        )
+    """Intervals of both protocols for each group."""
+    if contrasts.filter(pl.col("measure").is_in(MEASURES), contrast=OMISSION).is_empty():
+        return ()
+    return (
+        ReportFigure(
+            "Effects with their intervals, over mice and over cells",
+            "Omitted minus presented with 95 % intervals. Over mice: what this report concludes from; n is mice."
+            " Over cells, as published: each cell counts, and the interval is as a rule too narrow; a mouse that"
+            " gave many cells also weighs more there.",
+            as_png(effect_interval_figure(contrasts, group_tests)),
+        ),
+    )
+
+
+def comparison_figures(group_tests: pl.DataFrame) -> tuple[ReportFigure, ...]:
+    """Intervals of the comparisons between all groups, as published."""
     compared = group_tests.filter(pl.col("test").is_in(["tukey", "pairwise"]), measure=_PAIRWISE_MEASURE)
-    if len(compared):
-        figures.append(
-            ReportFigure(
-                "Tukey's and pairwise comparisons of the peak",
-                "As published, over cells: Tukey's 95 % intervals are for the family of all pairs; those of pairwise"
-                " comparisons are of one t test each. They take cells of one mouse as independent, and nothing is"
-                " concluded from them.",
-                as_png(comparison_figure(compared)),
-            )
-        )
-    return tuple(figures)
+    if compared.is_empty():
+        return ()
+    return (
+        ReportFigure(
+            "Tukey's and pairwise comparisons of the peak",
+            "As published, over cells: Tukey's 95 % intervals are for the family of all pairs; those of pairwise"
+            " comparisons are of one t test each. They take cells of one mouse as independent, and nothing is"
+            " concluded from them.",
+            as_png(comparison_figure(compared)),
+        ),
+    )
 
 
 def effect_interval_figure(contrasts: pl.DataFrame, group_tests: pl.DataFrame) -> Figure:

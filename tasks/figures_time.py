@@ -93,7 +93,8 @@ def generalisation_figure(rows: pl.DataFrame) -> Figure:
     """A heatmap per cre line and exposure, all on one scale about .5."""
     groups = _groups(rows)
     reach = max(float((rows["auc"] - 0.5).abs().max()), 0.05)
-    figure = Figure(figsize=(9.6, 3.0), layout="constrained")
+    # Panels are squares: as high as the page's width leaves them.
+    figure = Figure(figsize=(9.6, min(0.8 + 7.4 / len(groups), 3.4)), layout="constrained")
     panels = figure.subplots(1, len(groups), sharey=True, squeeze=False)[0]
     for number, (axes, (line, exposure)) in enumerate(zip(panels, groups, strict=True)):
         square = rows.filter(cre_line=line, exposure_level=exposure).pivot(
@@ -111,7 +112,9 @@ def generalisation_figure(rows: pl.DataFrame) -> Figure:
         axes.axvline(0, color=TEXT, linewidth=0.6)
         plain(axes, f"{cre_name(line)}, {exposure}", "tested at (s)", "learned at (s)" if number == 0 else "")
         axes.set_aspect("equal")
-    figure.colorbar(image, ax=panels, shrink=0.8, label="AUC")
+    bar = figure.colorbar(image, ax=panels, shrink=0.8)
+    bar.set_label("AUC", fontsize=9)
+    bar.ax.tick_params(labelsize=8)
     return figure
 
 

@@ -17,6 +17,7 @@ from tasks.figures import CSS_PX_PER_INCH, DPI, ReportFigure
 from tasks.findings import findings
 from tasks.report_method import method_section
 from tasks.report_sections import sections
+from tasks.report_tables import mark
 from tasks.study_rows import StudyRows
 
 QUESTION = (
@@ -104,6 +105,11 @@ def _typeset(text: str) -> str:
     )
 
 
+def _whole_in_brackets(cell: str) -> str:
+    """A table's cell, which may break before a bracket but not within it."""
+    return re.sub(r"\([^()]{,24}\)", lambda bracket: bracket[0].replace(" ", "\N{NO-BREAK SPACE}"), cell)
+
+
 def _pretty(text: str) -> str:
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
@@ -137,9 +143,11 @@ _PAGE = Environment(
 )
 _PAGE.filters |= {
     "typeset": _typeset,
+    "whole_in_brackets": _whole_in_brackets,
     "png_address": _png_address,
     "png_width": _png_width,
     "png_height": _png_height,
     "score": _score,
     "kind": lambda block: type(block).__name__,
 }
+_PAGE.globals["mark"] = mark

@@ -11,6 +11,7 @@ from tasks.study_rows import StudyRows
 from tasks.time_windows import AUC_THRESHOLD, windows_above
 
 _MOST_FEATURES = 8
+_TO = "\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}"  # a list of windows breaks between them
 
 
 def decoders_table(rows: StudyRows, target: str) -> ReportTable:
@@ -98,10 +99,12 @@ def time_table(rows: StudyRows) -> ReportTable:
         " points that is above chance by the cluster test. Points p < .05: by the maximum over time. Windows: at least"
         f" two points in a row above AUC {AUC_THRESHOLD}, which is no test. In the published protocol responses of one"
         " cell stand in training and test alike.",
-        ("protocol", "level", "decoder", "cells", "image set", "peak AUC", "at (s)", "before", "after", "peak accuracy",
-         "first cluster (s)", "p", "points p < .05", "windows (s)", "folds", "permutations", "mice", "rows", "events"),
+        ("protocol and level", "decoder", "cells", "image set", "peak AUC", "at (s)", "before", "after",
+         "peak accuracy", "first cluster (s)", "p", "points p < .05", "windows (s)", "folds", "permutations", "mice",
+         "rows", "events"),
         tuple(_course_cells(key, courses[key].sort("time_s")) for key in ordered),
-        text_columns=5,
+        text_columns=4,
+        grouped=True,
         shown=16,
         sql=f"SELECT * FROM findings.time_decoding WHERE study_id = '{rows.study['study_id']}'",
     )  # fmt: skip
@@ -131,8 +134,7 @@ def _course_cells(key: tuple, course: pl.DataFrame) -> tuple[str, ...]:
     cluster = first_cluster(course)
     windows = windows_above(course["time_s"].to_numpy(), course["auc"].to_numpy(), AUC_THRESHOLD)
     return (
-        protocol,
-        level.replace("_", " "),
+        f"{protocol}, {level.replace('_', ' ')}",
         decoder,
         cre_name(cre_line),
         exposure,
@@ -144,6 +146,6 @@ def _course_cells(key: tuple, course: pl.DataFrame) -> tuple[str, ...]:
         f"{fixed(cluster[0], 2)} to {fixed(cluster[1], 2)}" if cluster else NONE,
         p_text(cluster[2]) if cluster else NONE,
         NONE if course["p_max"].is_null().all() else whole(course.filter(pl.col("p_max") < 0.05).height),
-        ", ".join(f"{fixed(start, 2)} to {fixed(stop, 2)}" for start, stop in windows) or NONE,
+        ", ".join(f"{fixed(start, 2)}{_TO}{fixed(stop, 2)}" for start, stop in windows) or NONE,
         *(whole(row[name]) for name in ("fold_count", "permutation_count", "mouse_count", "row_count", "event_count")),
     )

@@ -6,6 +6,7 @@ import polars as pl
 
 from tasks.report_tables import NONE, ReportTable, main_measure_first, whole
 from tasks.sentences import (
+    PROTOCOLS,
     cre_name,
     dof_text,
     fixed,
@@ -27,6 +28,9 @@ _MEANS = {
     "manova": ("MANOVA", "Several measures together."),
     "glm": ("General linear models", "Main effects and two-way terms of each measure."),
 }
+_MIXED_HEADINGS = ("estimate", "95 % CI", "statistic", "p", "LL", "rows", "groups", "mice", "cells", "events",
+                   "what stands against it")  # fmt: skip
+_NO_MAXIMUM = "did not reach a maximum"  # what `tasks.mouse_effects` says of a fit that did not converge
 
 
 def side_by_side_table(rows: StudyRows, of_spikes: bool = False) -> ReportTable:
@@ -49,6 +53,7 @@ def side_by_side_table(rows: StudyRows, of_spikes: bool = False) -> ReportTable:
          "test", "t (df)", "p", "p, corrected", "Hedges' g", "rows", "mice", "against the tests over cells"),
         tuple(cells),
         text_columns=3,
+        grouped=True,
         noted=True,
         spans=(("", 3), ("rigorous: over mice", 7), ("published: over cells", 8)),
         sql=_statement(rows, "contrasts"),
@@ -70,25 +75,49 @@ def contrasts_table(rows: StudyRows, of_spikes: bool = False) -> ReportTable:
          "p, Holm", "p, permuted", "d (95 % CI)", "ICC", "mice", "cells", "left out", "events"),
         tuple(_contrast_cells(row) for row in ordered),
         text_columns=4,
+        grouped=True,
         shown=8,
         sql=_statement(rows, "contrasts"),
     )  # fmt: skip
 
 
-def mixed_table(rows: StudyRows, of_spikes: bool = False) -> ReportTable:
-    """Mixed models of both protocols, the fixed effects and the variances."""
-    ordered = main_measure_first(_of(rows.mixed_effects, of_spikes), lambda row: row["protocol"] != "rigorous")
+def omission_slopes_table(rows: StudyRows, of_spikes: bool = False) -> ReportTable:
+    """The effect of omission in each group by the mixed models of the rigorous protocol."""
+    slopes = [row for row in _mixed(rows, of_spikes) if _is_slope(row)]
     return ReportTable(
-        "Mixed models by REML. Published: a random intercept per cell, Wald z. Rigorous: random slopes per mouse and"
-        " intercepts for mice and cells, t where degrees of freedom are given. LL: restricted log-likelihood.",
-        ("protocol", "measure", "model", "term", "estimate", "95 % CI", "statistic", "p", "LL", "rows", "groups",
-         "mice", "cells", "events", "what stands against it"),
-        tuple(_mixed_cells(row) for row in ordered),
-        text_columns=4,
+        "Fixed effect of omission in each group, by REML: random slopes per mouse and intercepts for mice and cells,"
+        " t where degrees of freedom are given; p not corrected. LL: restricted log-likelihood.",
+        ("measure", "cells", "image set", *_MIXED_HEADINGS),
+        tuple((measure_with_unit(row["measure"]), *_group_of(row), *_mixed_cells(row)) for row in slopes),
+        text_columns=3,
+        grouped=True,
         noted=True,
-        shown=sum(row["measure"] == ordered[0]["measure"] for row in ordered) if ordered else 0,
         sql=_statement(rows, "mixed_effects"),
-    )  # fmt: skip
+    )
+
+
+def mixed_tables(rows: StudyRows, of_spikes: bool = False) -> Iterator[tuple[str, ReportTable]]:
+    """A title and a table of what else each model estimates: the rigorous protocol's intercepts and variances first."""
+    others = [row for row in _mixed(rows, of_spikes) if not _is_slope(row)]
+    for protocol, model in dict.fromkeys((row["protocol"], row["model"]) for row in others):
+        of_model = [row for row in others if (row["protocol"], row["model"]) == (protocol, model)]
+        rest = "intercepts and variances, rigorous" if protocol == PROTOCOLS[0] else f"all terms, {protocol}"
+        yield (
+            f"Mixed models: {rest} protocol",
+            ReportTable(
+                f"Mixed models by REML, {protocol} protocol: {model}. z: Wald's, where no degrees of freedom are given."
+                " LL: restricted log-likelihood.",
+                ("measure", "term", *_MIXED_HEADINGS),
+                tuple(
+                    (measure_with_unit(row["measure"]), term_name(row["term"]), *_mixed_cells(row)) for row in of_model
+                ),
+                text_columns=2,
+                grouped=True,
+                noted=True,
+                shown=len(of_model),
+                sql=_statement(rows, "mixed_effects"),
+            ),
+        )
 
 
 def anova_table(rows: StudyRows, of_spikes: bool = False) -> ReportTable:
@@ -115,6 +144,7 @@ def anova_table(rows: StudyRows, of_spikes: bool = False) -> ReportTable:
          "what stands against it"),
         tuple(cells),
         text_columns=2,
+        grouped=True,
         noted=True,
         shown=sum(row["measure"] == main for row in anova.to_dicts()),
         sql=_statement(rows, "anova"),
@@ -141,6 +171,7 @@ def published_tables(rows: StudyRows, of_spikes: bool = False) -> Iterator[tuple
                  "what stands against it"),
                 tuple(_test_cells(row) for row in ordered),
                 text_columns=3,
+                grouped=True,
                 noted=True,
                 shown=10,
                 sql=f"{_statement(rows, 'group_tests')} AND test = '{test}'",
@@ -202,21 +233,45 @@ def _contrast_cells(row: Mapping) -> tuple[str, ...]:
     )
 
 
+def _mixed(rows: StudyRows, of_spikes: bool) -> list[dict]:
+    """Terms of mixed models: the rigorous protocol's first, of one kind together, group by group."""
+    return main_measure_first(
+        _of(rows.mixed_effects, of_spikes),
+        lambda row: (
+            PROTOCOLS.index(row["protocol"]), row["model"], row["term"].startswith("variance"),
+            len(row["term"].partition(" in ")[0]), group_order(*_where(row)),
+        ),
+    )  # fmt: skip
+
+
+def _where(row: Mapping) -> tuple[str | None, str | None]:
+    """Cre line and exposure that a term is about, as in 'omitted in Vip-IRES-Cre, familiar'."""
+    line, _, exposure = row["term"].partition(" in ")[2].partition(", ")
+    return (line or None, exposure or None)
+
+
+def _group_of(row: Mapping) -> tuple[str, str]:
+    line, exposure = _where(row)
+    return (cre_name(line), exposure or NONE)
+
+
+def _is_slope(row: Mapping) -> bool:
+    return row["protocol"] == PROTOCOLS[0] and row["term"].startswith("omitted in ")
+
+
 def _mixed_cells(row: Mapping) -> tuple[str, ...]:
     statistic = NONE
     if row["statistic"] is not None:
         kind = "z" if row["dof"] is None else f"t({dof_text(row['dof'])})"
         statistic = f"{kind} = {fixed(row['statistic'], 2)}"
-    doubts = [row["warning"], None if row["converged"] else "the fit did not converge"]
+    said = row["warning"] or ""
+    unsure = not row["converged"] and _NO_MAXIMUM not in said
+    doubts = (said, "the fit did not converge" if unsure else "")
     variance = row["term"].startswith("variance") and row["ci_low"] is None
     estimate = (f"{row['estimate']:.3g}", NONE) if variance else with_interval(
         row["estimate"], row["ci_low"], row["ci_high"], "+"
     )  # fmt: skip
     return (
-        row["protocol"],
-        measure_with_unit(row["measure"]),
-        row["model"],
-        term_name(row["term"]),
         *estimate,
         statistic,
         p_text(row["p"]),

@@ -7,7 +7,7 @@ import polars as pl
 
 from tasks.report_sections import Block, Heading, Paragraph, Section
 from tasks.report_tables import NONE, ReportTable, whole
-from tasks.sentences import percent
+from tasks.sentences import percent, term_name
 from tasks.study_rows import StudyRows
 
 _PROTOCOL_ORDER = ("rigorous", "published", "neither")
@@ -87,10 +87,11 @@ def _calibration(calibration: pl.DataFrame, power: pl.DataFrame) -> tuple[Block,
         " group and 60 cells a mouse, in which the effect varies between mice. ICC: how alike cells of one mouse are."
         " An honest test errs in 5 %. Power: how often it finds an effect of the size above, tests of the rigorous"
         " protocol only.",
-        ("contrast", "test", "protocol", "ICC", "false positives", "standard error", "data sets", *_effects(power)),
+        ("contrast and protocol", "test", "ICC", "false positives", "standard error", "data sets", *_effects(power)),
         tuple(_calibrated_cells(row, power) for row in _in_order(calibration)),
-        text_columns=3,
-        shown=40,
+        text_columns=2,
+        grouped=True,
+        shown=calibration.filter(protocol=_PROTOCOL_ORDER[0]).height,
     )
     return (Heading("How often the tests err"), Paragraph(_said(calibration)), table)
 
@@ -112,9 +113,8 @@ def _calibrated_cells(row: Mapping, power: pl.DataFrame) -> tuple[str, ...]:
     at = {name: row[name] for name in ("contrast", "test", "protocol", "intraclass_correlation")}
     found = dict(power.filter(**at).select("effect_dff", "power").iter_rows())
     return (
-        row["contrast"],
-        row["test"],
-        "rejected" if row["protocol"] == "neither" else row["protocol"],
+        f"{row['contrast']}, {'rejected' if row['protocol'] == 'neither' else row['protocol']}",
+        term_name(row["test"]),
         f"{row['intraclass_correlation']:g}",
         _rate(row["false_positive_rate"]),
         _rate(row["standard_error"]),

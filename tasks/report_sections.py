@@ -7,19 +7,20 @@ from tasks.figures import ReportFigure
 from tasks.figures_decoding import decoder_figures, importance_figures
 from tasks.figures_effects import effect_figures
 from tasks.figures_explore import explore_figures
-from tasks.figures_intervals import interval_figures
+from tasks.figures_intervals import comparison_figures, interval_figures
 from tasks.figures_responses import feature_figures, mean_figures
 from tasks.figures_time import course_figures, generalisation_figures
 from tasks.report_decoder_tables import decoders_table, importance_table, notebook_table, time_table
 from tasks.report_effect_tables import (
     anova_table,
     contrasts_table,
-    mixed_table,
+    mixed_tables,
+    omission_slopes_table,
     published_tables,
     side_by_side_table,
 )
 from tasks.report_tables import ReportTable, excluded_table, groups_table, rejected_table, sessions_table
-from tasks.sentences import PROTOCOLS
+from tasks.sentences import PROTOCOLS, with_cre_names
 from tasks.sentences_decoding import task_name
 from tasks.study_rows import StudyRows
 
@@ -40,6 +41,13 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Points:
+    """Sentences one below the other."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Fold:
     """Blocks that a reader opens when they want them."""
 
@@ -47,7 +55,7 @@ class Fold:
     blocks: tuple["Block", ...]
 
 
-Block = Heading | Paragraph | Fold | ReportTable | ReportFigure
+Block = Heading | Paragraph | Points | Fold | ReportTable | ReportFigure
 
 
 @dataclass(frozen=True)
@@ -76,14 +84,14 @@ def sections(rows: StudyRows, spike_figures: Iterable[ReportFigure] = ()) -> tup
 def _data(rows: StudyRows) -> tuple[Block, ...]:
     groups, every = groups_table(rows), sessions_table(rows)
     excluded, rejected = excluded_table(rows), rejected_table(rows)
-    notes = [note for note in (rows.study["notes"] or "").split("; ") if note]
+    notes = tuple(with_cre_names(note) for note in rows.notes)
     return (
         groups if groups.rows else Paragraph("No session of this project has responses to omissions."),
         *_folded("Every session", every),
         Heading("Left out"),
         excluded if excluded.rows else Paragraph("Every session of the project took part."),
         rejected if rejected.rows else Paragraph("No file was refused."),
-        *((Heading("Not computed, and why"), *(Paragraph(note) for note in notes)) if notes else ()),
+        *((Heading("Not computed, and cautions"), Points(notes)) if notes else ()),
     )
 
 
@@ -92,26 +100,28 @@ def _responses(rows: StudyRows) -> tuple[Block, ...]:
 
 
 def _effects(rows: StudyRows) -> tuple[Block, ...]:
-    tests = _effect_tables(rows, of_spikes=False)
     return (
         *effect_figures(rows.features),
         *interval_figures(rows.contrasts, rows.group_tests),
-        *tests,
+        *_effect_tables(rows, of_spikes=False),
+        *(Fold(figure.title, (figure,)) for figure in comparison_figures(rows.group_tests)),
     )
 
 
 def _effect_tables(rows: StudyRows, of_spikes: bool) -> tuple[Block, ...]:
     beside, contrasts = side_by_side_table(rows, of_spikes), contrasts_table(rows, of_spikes)
-    mixed, anova = mixed_table(rows, of_spikes), anova_table(rows, of_spikes)
+    slopes, anova = omission_slopes_table(rows, of_spikes), anova_table(rows, of_spikes)
     blocks: list[Block] = []
     for title, table in (
         ("Over mice and over cells, side by side", beside),
         ("All contrasts over mice", contrasts),
-        ("Mixed models", mixed),
-        ("ANOVA over cells", anova),
+        ("Mixed models: the effect of omission", slopes),
     ):
         if table.rows:
             blocks += [Heading(title), table]
+    blocks += [Fold(title, (table,)) for title, table in mixed_tables(rows, of_spikes)]
+    if anova.rows:
+        blocks += [Heading("ANOVA over cells"), anova]
     published = tuple(block for title, table in published_tables(rows, of_spikes) for block in (Heading(title), table))
     if published:
         warning = Paragraph(

@@ -16,15 +16,17 @@ NONE = "-"
 class ReportTable:
     """A table as the page shows it: cells as text, the first ``text_columns`` flush left, the others flush right.
 
-    With ``noted``, the last cell is a sentence about the row, which stands below it, or below a run of rows that share
-    it. ``shown`` rows stand open, the others fold away. ``spans`` are
-    headings above the headings; ``sql`` the statement that gives the rows; ``warning`` stands above the table.
+    With ``grouped``, rows whose first cell is the same stand below it, and it is no column. With ``noted``, the last
+    cell is a sentence about the row, which stands below the table, once for all rows that bear its mark. ``shown`` rows
+    stand open, the others fold away. ``spans`` are headings above the headings; ``sql`` the statement that gives the
+    rows; ``warning`` stands above the table.
     """
 
     caption: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     text_columns: int = 1
+    grouped: bool = False
     noted: bool = False
     shown: int = 12
     spans: tuple[tuple[str, int], ...] = ()
@@ -35,6 +37,30 @@ class ReportTable:
         widths = {len(row) for row in self.rows} | {len(self.headings)}
         if len(widths) > 1 or (self.spans and sum(width for _, width in self.spans) != len(self.headings)):
             raise ValueError(f"{len(self.headings)} headings over rows of {sorted(widths)} cells, spans {self.spans}")
+
+    @property
+    def noted_texts(self) -> tuple[str, ...]:
+        """Sentences about rows, each once, in the order of their marks."""
+        return tuple(dict.fromkeys(row[-1] for row in self.rows if row[-1] != NONE)) if self.noted else ()
+
+    @property
+    def columns(self) -> slice:
+        """The cells of a row that stand in columns."""
+        return slice(int(self.grouped), -1 if self.noted else None)
+
+    @property
+    def column_spans(self) -> tuple[tuple[str, int], ...]:
+        """Headings above the headings, with the number of columns below each."""
+        widths = [width for _, width in self.spans]
+        if widths:
+            widths[0] -= self.grouped
+            widths[-1] -= self.noted
+        return tuple((text, width) for (text, _), width in zip(self.spans, widths, strict=True))
+
+
+def mark(number: int) -> str:
+    """The mark of a table's first note (0) and of those after it: a to z, then aa."""
+    return (mark(number // 26 - 1) if number >= 26 else "") + "abcdefghijklmnopqrstuvwxyz"[number % 26]
 
 
 def whole(number: int | None) -> str:
@@ -103,7 +129,10 @@ def excluded_table(rows: StudyRows) -> ReportTable:
     return ReportTable(
         f"{counted(len(rows.excluded), 'session')} of this project took no part.",
         ("session", "mouse", "reason"),
-        tuple((row["session_id"], row["mouse_id"] or NONE, (row["reason"] or NONE).replace("\n", "; ")) for row in rows.excluded.to_dicts()),
+        tuple(
+            (row["session_id"], row["mouse_id"] or NONE, (row["reason"] or NONE).replace("\n", "; "))
+            for row in rows.excluded.to_dicts()
+        ),
         text_columns=3,
         sql="SELECT * FROM excluded_sessions",
     )

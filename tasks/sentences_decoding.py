@@ -1,6 +1,6 @@
 """Decoders in sentences: what features tell, and from when on a response tells that the image was omitted."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -123,7 +123,10 @@ def _how_chosen(decoders: pl.DataFrame, best: Mapping, chosen: str | None) -> st
 
 
 def time_sentences(time_decoding: pl.DataFrame, protocol: str = "rigorous") -> Iterator[str]:
-    """From when on the omission can be read out, a sentence per group and level, as one protocol has it."""
+    """From when on the omission can be read out, as one protocol has it: a sentence per group and level.
+
+    Groups at which no time was found share one sentence per level, after those at which one was.
+    """
     of_protocol = time_decoding.filter(protocol=protocol)
     for level, plainly in _LEVELS.items():
         rows = of_protocol.filter(level=level)
@@ -131,8 +134,12 @@ def time_sentences(time_decoding: pl.DataFrame, protocol: str = "rigorous") -> I
             continue
         decoder = "logistic" if "logistic" in rows["decoder"] else rows["decoder"][0]
         groups = rows.filter(decoder=decoder).partition_by("cre_line", "exposure_level", as_dict=True)
-        for cre_line, exposure in sorted(groups, key=lambda group: group_order(*group)):
-            yield _time_sentence(groups[cre_line, exposure].sort("time_s"), plainly)
+        courses = [groups[group].sort("time_s") for group in sorted(groups, key=lambda group: group_order(*group))]
+        without = [course for course in courses if _is_tested(course) and first_cluster(course) is None]
+        together = without if len(without) > 1 else []
+        yield from (_time_sentence(course, plainly) for course in courses if not any(course is one for one in together))
+        if together:
+            yield _no_time_sentence(together, plainly)
 
 
 def first_cluster(course: pl.DataFrame) -> tuple[float, float, float] | None:
@@ -142,6 +149,34 @@ def first_cluster(course: pl.DataFrame) -> tuple[float, float, float] | None:
         return None
     first = found.filter(pl.col("cluster") == found.sort("time_s")["cluster"][0])
     return first["time_s"].min(), first["time_s"].max(), first["p_cluster"][0]
+
+
+def _is_tested(course: pl.DataFrame) -> bool:
+    return not course["p_cluster"].is_null().all() or course["permutation_count"][0] != 0
+
+
+def _no_time_sentence(courses: Sequence[pl.DataFrame], plainly: str) -> str:
+    """The same of several groups, with the range of their numbers."""
+    rows = [course.row(0, named=True) for course in courses]
+    groups = ", ".join(f"{cre_name(row['cre_line'])} {row['exposure_level'] or ''}".strip() for row in rows)
+    highest = _range([course["auc"].max() for course in courses], "{:.2f}")
+    sides = (
+        (_range([course.filter(which)["auc"].mean() for course in courses], "{:.2f}"), when)
+        for which, when in ((pl.col("time_s") < 0, "on average before onset"), (pl.col("time_s") >= 0, "after"))
+    )
+    means = " and ".join(f"{found} {when}" for found, when in sides if found)
+    mice, counts = ([row[name] for row in rows] for name in ("mouse_count", "row_count"))
+    return (
+        f"No time found at which {plainly} tell omissions from presentations, in {len(courses)} groups ({groups}: AUC"
+        f" {highest} at its highest; {means}; {_range(mice, '{:,}')} mice and {_range(counts, '{:,}')} rows each)."
+        f"{few(min(mice))}"
+    )
+
+
+def _range(values: Sequence[float | None], pattern: str) -> str:
+    """``0.50`` or ``0.50 to 0.52``; empty where there is no value."""
+    known = sorted(value for value in values if value is not None)
+    return " to ".join(dict.fromkeys(pattern.format(value) for value in known[:1] + known[-1:]))
 
 
 def _time_sentence(course: pl.DataFrame, plainly: str) -> str:
@@ -159,7 +194,7 @@ def _time_sentence(course: pl.DataFrame, plainly: str) -> str:
     numbers = f"{highest}, {peak['time_s']:.2f} s from onset; {over}"
     group = group_name(row["cre_line"], row["exposure_level"])
     warning = few(row["mouse_count"]) if row["mouse_count"] < FEWEST_MICE else ""
-    if course["p_cluster"].is_null().all() and row["permutation_count"] == 0:
+    if not _is_tested(course):
         return f"{group}: {plainly} were decoded through time without a test against chance ({numbers}).{warning}"
     cluster = first_cluster(course)
     if cluster is None:

@@ -23,13 +23,14 @@ from tasks.sentences import (
     with_interval,
 )
 
+_SPIKE_PEAK = "peak_spike_prob"
 OMISSION, NOVELTY, BETWEEN_LINES = "omitted - presented", "novel - familiar", "between cre lines"
 
 
 def main_measure(rows: pl.DataFrame) -> str:
-    """The measure that sentences speak of first: the peak, or else the first there is."""
-    measures = rows["measure"].unique(maintain_order=True).to_list()
-    return MAIN_MEASURE if MAIN_MEASURE in measures or not measures else measures[0]
+    """The measure that sentences speak of first: the peak, of spikes where there is none of dF/F, or else the first."""
+    measures = rows["measure"].unique(maintain_order=True).to_list() or [MAIN_MEASURE]
+    return next((peak for peak in (MAIN_MEASURE, _SPIKE_PEAK) if peak in measures), measures[0])
 
 
 def contrasts_of(contrasts: pl.DataFrame, kind: str, of_spikes: bool = False) -> list[dict]:
@@ -50,14 +51,20 @@ def difference_and_interval(row: Mapping) -> tuple[str, str]:
 
 
 def omission_sentences(contrasts: pl.DataFrame, sessions: pl.DataFrame, of_spikes: bool = False) -> Iterator[str]:
-    """Omitted minus presented within each mouse: a sentence per group for the main measure, one per other measure."""
+    """Omitted minus presented within each mouse: a sentence per group for the main measure, one per other measure.
+
+    Other measures in which no group differs share one sentence.
+    """
     rows = contrasts_of(contrasts, OMISSION, of_spikes)
     main = main_measure(pl.DataFrame(rows, infer_schema_length=None)) if rows else MAIN_MEASURE
     yield from (_contrast_sentence(row, "omission minus presentation") for row in rows if row["measure"] == main)
     if not of_spikes:
         yield from _untested(sessions, {(row["cre_line"], row["exposure_level"]) for row in rows})
-    for measure in dict.fromkeys(row["measure"] for row in rows if row["measure"] != main):
-        yield _other_measure([row for row in rows if row["measure"] == measure])
+    others = dict.fromkeys(row["measure"] for row in rows if row["measure"] != main)
+    of_measures = [[row for row in rows if row["measure"] == measure] for measure in others]
+    yield from (_other_measure(of_one) for of_one in of_measures if any(map(differs, of_one)))
+    if alike := [of_one for of_one in of_measures if not any(map(differs, of_one))]:
+        yield _alike_measures(alike)
 
 
 def novelty_sentences(contrasts: pl.DataFrame) -> Iterator[str]:
@@ -205,11 +212,17 @@ def _other_measure(rows: Sequence[Mapping]) -> str:
         for row in sorted(rows, key=lambda row: cre_order(row["cre_line"]))
         if differs(row)
     ]
-    if not different:
-        mice = sorted({row["mouse_count"] for row in rows})
-        over = counted(mice[-1], "mouse") if len(mice) == 1 else f"{mice[0]} to {mice[-1]} mice each"
-        return f"{name}: no difference found in {counted(len(rows), 'group')} of cells, over {over}."
     rest = len(rows) - len(different)
     return f"{name}: omission and presentation differ in {'; '.join(different)}" + (
         f"; no difference found in {counted(rest, 'other group')}." if rest else "."
+    )
+
+
+def _alike_measures(of_measures: Sequence[Sequence[Mapping]]) -> str:
+    names = " and ".join(measure_name(rows[0]["measure"]) for rows in of_measures)
+    groups = {(row["cre_line"], row["exposure_level"]) for rows in of_measures for row in rows}
+    mice = sorted({row["mouse_count"] for rows in of_measures for row in rows})
+    over = counted(mice[-1], "mouse") if len(mice) == 1 else f"{mice[0]} to {mice[-1]} mice each"
+    return (
+        f"{names[0].upper()}{names[1:]}: no difference found in {counted(len(groups), 'group')} of cells, over {over}."
     )

@@ -46,7 +46,7 @@ def plant(lake: Lake, mice: int = 4, cells: int = 3, ready_made: bool = False, t
         rows |= _effects(mice, cells) | _decoding(units, rng)
         if not ready_made:
             rows |= _time() | _scores(units, rng)
-    notes = None if tested else "ANOVA: exposure_level must have at least two levels; decoders: too few mice"
+    notes = None if tested else "ANOVA: exposure_level must have at least two levels\ndecoders: too few mice"
     inputs = ["source:abc"] if ready_made else [f"responses-{s['session_id']}" for s in sessions]
     studies = [_study(STUDY, "omission", None, inputs, notes)]
     if not ready_made:
@@ -166,15 +166,17 @@ def _effects(mice: int, cells: int) -> dict:
          "standard_error": 0.008, "ci_low": 0.0195, "ci_high": 0.0509, "statistic": 4.4, "dof": dof, "p": 0.002,
          "log_likelihood": 942.32, "converged": True, "row_count": 96, "group_count": 8} | counts
         | {"warning": WARNING if dof is None else None}
-        for protocol, model, dof in (
-            ("published", "random intercept per cell", None), ("rigorous", "random slope per mouse", 6.0),
+        for protocol, model, dof, terms in (
+            ("published", "random intercept per cell", None, ("omitted", "cre_line[Vip-IRES-Cre] x omitted")),
+            ("rigorous", "random slope per mouse", 6.0,
+             [f"{term} in {line}, {e}" for term in ("intercept", "omitted") for line in LINES for e in EXPOSURES]),
         )
-        for m in ("peak_dff", "auc_dff_s") for term in ("omitted", "cre_line[Vip-IRES-Cre] x omitted")
+        for m in ("peak_dff", "auc_dff_s") for term in terms
     ]  # fmt: skip
     mixed += [
-        row | {"term": "variance of mice", "estimate": 1.2e-5}
+        row | {"term": row["term"].replace("omitted", "variance of mouse"), "estimate": 1.2e-5}
         | dict.fromkeys(("standard_error", "ci_low", "ci_high", "statistic", "dof", "p"))
-        for row in mixed if row["term"] == "omitted"
+        for row in mixed if row["term"].startswith("omitted")
     ]  # fmt: skip
     return {t.CONTRASTS: contrasts, t.GROUP_TESTS: tests, t.ANOVA: anova, t.MIXED_EFFECTS: mixed}
 

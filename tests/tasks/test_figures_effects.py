@@ -10,7 +10,13 @@ from tasks.figures_effects import (
     interaction_figure,
     mouse_difference_figure,
 )
-from tasks.figures_intervals import CELLS_COLOR, MICE_COLOR, effect_interval_figure, interval_figures
+from tasks.figures_intervals import (
+    CELLS_COLOR,
+    MICE_COLOR,
+    comparison_figures,
+    effect_interval_figure,
+    interval_figures,
+)
 from tasks.over_mice import mean_over_mice, omission_effects
 from tests.tasks.planted_study import STUDY, contrast
 
@@ -94,6 +100,7 @@ def test_intervals_over_mice_stand_beside_those_over_cells():
     np.testing.assert_allclose(intervals[CELLS_COLOR], [0.04, 0.06])
     assert len(interval_figures(contrasts, tests)) == 1
     assert interval_figures(contrasts.clear(), tests.clear()) == ()
+    assert comparison_figures(tests) == ()
 
 
 def test_effects_of_no_placed_cell_are_left_out():

@@ -163,9 +163,19 @@ def test_what_the_rows_dont_allow_is_noted_with_its_reason(features: pl.DataFram
     measures = ", ".join(MEASURES)
     assert f"novel - familiar, {VIP} of {measures}: no cells of {VIP}, novel" in part.notes
     assert f"between cre lines of {measures}: needs two, got {VIP}" in part.notes
-    assert any(note.startswith(f"omitted - presented, {VIP}, familiar: 4 mice are too few") for note in part.notes)
+    assert (
+        "4 mice are too few for sign flips to reach p < .05, and for a bootstrap interval"
+        f" (omitted - presented in {VIP}, familiar)"
+    ) in part.notes
     contrasts = pl.from_arrow(CONTRASTS.rows(part.rows[CONTRASTS]))
     assert contrasts["bootstrap_low"].null_count() == 3
+
+
+def test_a_caution_is_said_once_for_all_groups(features: pl.DataFrame) -> None:
+    few = features.filter(cre_line=VIP).filter(pl.col("mouse_id") <= f"{VIP}-3")
+    cautions = [note for note in mouse_effects(few, "study", MEASURES).notes if "too few for sign flips" in note]
+    assert len(cautions) == 1
+    assert cautions[0].endswith(f"(omitted - presented in {VIP}, familiar and {VIP}, novel; novel - familiar in {VIP})")
 
 
 def test_a_single_mouse_gives_no_rows_but_notes(features: pl.DataFrame) -> None:

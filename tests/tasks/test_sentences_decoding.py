@@ -145,6 +145,16 @@ def test_without_a_cluster_no_time_was_found_and_without_permutations_nothing_wa
     assert "without a test against chance" in untested
 
 
+def test_groups_without_a_time_share_a_sentence_after_those_with_one():
+    nothing = {"cluster": None, "p_cluster": None, "exposure_level": "novel", "permutation_count": 499}
+    one = course(**nothing, mouse_count=3, row_count=900)
+    other = course(**nothing, cre_line="Sst-IRES-Cre", auc=0.55)
+    first, together = time_sentences(time_rows(*one, *other, *course()))
+    assert "from 0.20 s on" in first
+    assert "in 2 groups (VIP novel, SST novel: AUC 0.55 to 0.70 at its highest;" in together
+    assert "3 to 7 mice and 900 to 9,600 rows each). With only 3 mice, this carries little." in together
+
+
 def test_conclusions_on_time_come_from_the_rigorous_protocol_alone():
     assert list(time_sentences(time_rows(*course(protocol="published")))) == []
     both = time_rows(*course(), *course(level="population", exposure_level="novel"))

@@ -99,6 +99,11 @@ def test_other_measures_have_one_sentence_each():
     assert "no difference found in 1 other group." in sentences[2]
     none = said({}, latency | {"p_holm": 0.5})[1]
     assert none == "Peak latency: no difference found in 1 group of cells, over 7 mice."
+    area = {"measure": "auc_dff_s", "p_holm": 0.5, "mouse_count": 6}
+    together = said({}, latency | {"p_holm": 0.5}, area)[1:]
+    assert together == [
+        "Peak latency and response area: no difference found in 1 group of cells, over 6 to 7 mice each."
+    ]
 
 
 def test_novelty_and_cell_type_are_not_mixed_up_with_omission():
