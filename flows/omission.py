@@ -8,6 +8,7 @@ from rich.console import Console
 
 from flows.prefect_settings import configure_prefect
 from storage.attach import LakeMissing
+from storage.due import NothingChosen, require_known
 from storage.lake import LakeMismatch, open_lake
 from storage.settings import Settings
 
@@ -22,19 +23,23 @@ def main() -> int:
             projects = lake.answer("sessions_by_project")["project"].unique().sort().to_list()
     except (ValueError, OSError, LakeMissing, LakeMismatch) as error:
         return _refuse(console, str(error))
-    if "project" not in arguments and len(projects) == 1:
+    if "project" not in arguments:
+        if len(projects) != 1:
+            there = ", ".join(projects) or "it has none yet; `make nightly` fills it"
+            return _refuse(console, f"name a project of the lake with --project: {there}")
         arguments["project"] = projects[0]
-    if arguments.get("project") not in projects:
-        return _refuse(
-            console, f"name a project of the lake with --project: {', '.join(projects) or 'it has none yet'}"
-        )
     if window := arguments.pop("window", None):
         arguments |= {"window_start_s": window[0], "window_stop_s": window[1]}
     configure_prefect(settings)
     with console.status("starting Prefect (some seconds)"):
         from flows.omission_study import OmissionChoice, StudyIncomplete, omission_study
     try:
-        summary = omission_study(OmissionChoice(**arguments))
+        choice = OmissionChoice(**arguments)
+        with open_lake(settings, read_only=True) as lake:
+            require_known(lake, choice.selection)
+        summary = omission_study(choice)
+    except NothingChosen as error:
+        return _refuse(console, str(error))
     except ValidationError as error:
         return _refuse(console, "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors()))
     except StudyIncomplete as incomplete:

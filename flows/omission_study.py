@@ -10,7 +10,8 @@ from flows.artifacts import leave_summary
 from flows.progress import StepProgress
 from flows.study_steps import study_steps
 from models.event_responses import Window
-from storage.due import Selection
+from storage.due import Selection, require_known
+from storage.lake import open_lake
 from tasks.present import StudySummary, summarise_study
 from tasks.recipes import Recipe
 
@@ -67,6 +68,8 @@ class StudyIncomplete(Exception):
 @flow(name="omission_study")
 def omission_study(choice: OmissionChoice) -> StudySummary:
     """Bring one project's omission study up to date, and say what it found."""
+    with open_lake(read_only=True) as lake:
+        require_known(lake, choice.selection)
     with StepProgress() as steps:
         presented = study_steps(steps, choice.protocol, choice.recipe, flow_run.id, choice.selection, again=True)
     summary = summarise_study(choice.project, presented, steps.failures)

@@ -15,6 +15,8 @@ from storage.readers.choose import KNOWN_FORMATS, READERS, parts_of, reader_name
 from storage.readers.parts import recording_sha256, require_fit, uri_of
 from storage.sources import Found, Source, found_files
 
+_SHOWN = 10  # names listed in an error
+
 
 @dataclass(frozen=True)
 class NewFile:
@@ -59,6 +61,26 @@ class Selection:
 
 
 EVERYTHING = Selection()
+
+
+class NothingChosen(ValueError):
+    """A choice names a project, driver line or session that the lake hasn't."""
+
+
+def require_known(lake: Lake, chosen: Selection) -> None:
+    """Raise NothingChosen for what the choice names and the lake hasn't, listing what it has."""
+    rows = [row for row in lake.answer("session_inputs").iter_rows(named=True)]
+    for field, wanted in (
+        ("project", () if chosen.project is None else (chosen.project,)),
+        ("cre_line", chosen.cre_lines),
+        ("session_id", chosen.session_ids),
+    ):
+        there = sorted({row[field] for row in rows if row[field] is not None})
+        if unknown := sorted(set(wanted) - set(there)):
+            shown = ", ".join(there[:_SHOWN]) + (f" and {len(there) - _SHOWN} more" if len(there) > _SHOWN else "")
+            place = f"project {chosen.project!r}" if field != "project" else "the lake"
+            raise NothingChosen(f"{place} has no {field} {', '.join(map(repr, unknown))}; it has {shown or 'none yet'}")
+        rows = [row for row in rows if not wanted or row[field] in wanted]
 
 
 @dataclass(frozen=True)

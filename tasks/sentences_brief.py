@@ -44,7 +44,7 @@ def _omission(groups: Sequence[Mapping], contrasts: pl.DataFrame, main: str) -> 
         return
     others = contrasts.filter(pl.col("measure") != main, contrast=OMISSION).to_dicts()
     different = [row for row in others if differs(row)]
-    said = f"Omission against presentation, {measure_name(main)}: {_in_order(groups, 'difference')}."
+    said = f"Omission against presentation, {measure_name(main)} (p Holm-corrected): {_in_order(groups, 'difference')}."
     if different:
         where = defaultdict(list)
         for row in different:
@@ -58,7 +58,8 @@ def _interactions(rows: Sequence[Mapping], main: str) -> Iterator[str]:
     if rows:
         said = _in_order(rows, "dependence")
         fewest = min(row["mouse_count"] for row in rows)
-        yield f"Whether that depends on novelty or cell type, {measure_name(main)}: {said}.{few(fewest)}"
+        about = f"Whether that depends on novelty or cell type, {measure_name(main)} (p Holm-corrected)"
+        yield f"{about}: {said}.{few(fewest)}"
 
 
 def _in_order(rows: Sequence[Mapping], sought: str) -> str:
@@ -74,7 +75,7 @@ def _in_order(rows: Sequence[Mapping], sought: str) -> str:
 
 def _one(row: Mapping) -> str:
     difference, interval = difference_and_interval(row)
-    numbers = f"95 % CI {interval}, {counted(row['mouse_count'], 'mouse')}, {p_clause(row['p_holm'])} Holm-corrected"
+    numbers = f"95 % CI {interval}, {counted(row['mouse_count'], 'mouse')}, {p_clause(row['p_holm'])}"
     return f"{_where(row)} {difference} ({numbers})"
 
 

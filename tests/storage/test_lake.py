@@ -22,7 +22,8 @@ from tests.storage.writer_process import session_rows, session_traces, whole_ses
 
 def _response(session_id: str, study_id: str = "s1") -> pa.Table:
     row = {"study_id": study_id, "session_id": session_id, "unit_id": 0, "condition": "presented", "sample": 0,
-           "time_s": 0.0, "mean_dff": float("nan"), "sem_dff": 1.0, "event_count": 1, "dropped_count": 0}  # fmt: skip
+           "time_s": 0.0, "mean_dff": float("nan"), "sem_dff": 1.0, "event_count": 1, "dropped_count": 0,
+           "missing_count": 0}  # fmt: skip
     return MEAN_RESPONSES.rows([row])
 
 

@@ -22,7 +22,7 @@ from tests.storage.postgres_server import postgres_address, postgres_settings  #
 from tests.storage.writer_process import counts, session_rows, session_traces, whole_sessions, write_session
 
 HERE = Path(__file__).parent
-WRITERS, COMMITS_EACH = 6, 50
+WRITERS, COMMITS_EACH = 6, 16
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

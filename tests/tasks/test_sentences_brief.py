@@ -36,9 +36,9 @@ def test_what_differs_leads(rows: StudyRows):
     sst = {"cre_line": "Sst-IRES-Cre", "p_holm": 0.002}
     omission = brief(rows, {"p_holm": 0.3}, sst)[0]
     assert omission == (
-        "Omission against presentation, peak: SST familiar +0.041 dF/F (95 % CI 0.018 to 0.066, 7 mice, p = .002"
-        " Holm-corrected); no difference found in VIP familiar +0.041 dF/F (95 % CI 0.018 to 0.066, 7 mice, p = .30"
-        " Holm-corrected)."
+        "Omission against presentation, peak (p Holm-corrected): SST familiar +0.041 dF/F (95 % CI 0.018 to"
+        " 0.066, 7 mice, p = .002); no difference found in VIP familiar +0.041 dF/F (95 % CI 0.018"
+        " to 0.066, 7 mice, p = .30)."
     )
 
 
@@ -56,7 +56,7 @@ def test_novelty_and_cell_type_say_which_way(rows: StudyRows):
     novelty = {"contrast": "novel - familiar", "exposure_level": "all"}
     lines = {"contrast": "between cre lines", "cre_line": "Sst-IRES-Cre - Vip-IRES-Cre", "p_holm": 0.3}
     said = brief(rows, novelty, lines)[0]
-    assert "peak: VIP, novel minus familiar +0.041 dF/F (" in said
+    assert "VIP, novel minus familiar +0.041 dF/F (" in said
     assert "no dependence found in SST minus VIP familiar +0.041 dF/F (" in said
 
 
