@@ -159,7 +159,7 @@ def test_a_study_of_one_line_has_a_window_of_its_own(lab_after_a_night: tuple[La
     with lab.lake as lake:
         study = lake.query("FROM findings.studies WHERE kind = 'omission' ORDER BY finished_at DESC LIMIT 1")
         lines = lake.query(
-            "SELECT DISTINCT cre_line FROM findings.group_tests WHERE study_id = $study", study=study["study_id"].item()
+            "SELECT DISTINCT cre_line FROM findings.contrasts WHERE study_id = $study", study=study["study_id"].item()
         )
         assert lines["cre_line"].to_list() == ["Sst-IRES-Cre"]
         times_s = lake.query(
