@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 from zoneinfo import available_timezones
 
 from pydantic import Field, SecretStr, field_validator, model_validator
@@ -47,6 +48,18 @@ class Settings(BaseSettings):
     prefect_port: int = Field(default=4200, ge=1, le=65535, description="port of Prefect's page")
     mlflow_port: int = Field(default=5000, ge=1, le=65535, description="port of MLflow's page")
     time_zone: str = Field(default="UTC", description="the lab's time zone, for schedules", examples=["Europe/Paris"])
+    runner: Literal["threads", "dask"] = Field(
+        default="threads", description="who does the work of a flow's steps: this process, or a Dask cluster"
+    )
+    dask: str | None = Field(
+        default=None,
+        description="address of a Dask scheduler, for runner 'dask'; by default a cluster on this machine",
+        examples=["tcp://10.0.0.5:8786"],
+    )
+    notify: SecretStr | None = Field(
+        default=None,
+        description="address (http or https) told by POST of failed runs and of refused recordings",
+    )
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads for DuckDB")
     lock_timeout_s: float = Field(default=600, gt=0, description="how long a writer waits for its turn")
 
