@@ -16,7 +16,7 @@ READY := .venv/.ready
 ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly up down status omission test lint wheel bench bench-ingest bench-events bench-mixed bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
+.PHONY: help nightly up down status omission maintain test platformtest lint wheel bench bench-ingest bench-events bench-mixed bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -36,8 +36,14 @@ status: $(READY) ## what runs, what is scheduled next, how the last runs ended, 
 omission: $(READY) ## the omission study of one project of the lake; ARGS='--help' lists what may be chosen
 	@.venv/bin/python -m flows.omission $(ARGS)
 
+maintain: $(READY) ## compact, expire old snapshots, clear away what belongs to none, check; ARGS='--help' lists what may be chosen
+	@.venv/bin/python -m flows.maintenance $(ARGS)
+
 test: $(READY) ## run the tests
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
+
+platformtest: $(READY) ## tests of the whole platform: Chromium, schedules, faults, load; twenty minutes or more
+	@.venv/bin/python -m pytest tests/platform --durations=0
 
 lint: $(READY) ## ruff, import contracts, stale data dictionary
 	.venv/bin/ruff check .

@@ -12,6 +12,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows.fetch_progress import FetchProgress
+from flows.notify import TOLD_OF
 from storage.settings import Settings
 from storage.verified_files import only_writer
 from tasks.allen_choice import AllenChoice, Fetched
@@ -47,7 +48,7 @@ class FetchIncomplete(Exception):
         self.summary = summary
 
 
-@flow(name="fetch_allen")
+@flow(name="fetch_allen", **TOLD_OF)
 def fetch_allen(choice: AllenChoice) -> FetchSummary:
     """Find the sessions that fit the choice, bring their files here whole, and hand them to the readers."""
     settings = Settings()

@@ -7,7 +7,8 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import BaseModel, Field
 
-from flows.artifacts import leave_summary
+from flows.artifacts import leave_recordings, leave_studies, leave_summary
+from flows.notify import TOLD_OF, tell_of_refusals
 from flows.progress import StepProgress
 from flows.study_steps import study_steps
 from storage.due import new_files
@@ -42,7 +43,7 @@ class NightIncomplete(Exception):
         self.summary = summary
 
 
-@flow(name="nightly")
+@flow(name="nightly", **TOLD_OF)
 def nightly(choice: NightChoice) -> NightSummary:
     """Ingest what is new, and bring every project's findings, model and report up to date."""
     with StepProgress() as steps:
@@ -52,6 +53,9 @@ def nightly(choice: NightChoice) -> NightSummary:
         presented = study_steps(steps, choice.protocol, Recipe(), flow_run.id)
     summary = summarise(search, files, presented, steps.failures)
     leave_summary("night", summary.lines, summary.reports)
+    leave_recordings(files)
+    leave_studies(presented)
+    tell_of_refusals(summary.rejected_count, summary.lines)
     if steps.failures:
         raise NightIncomplete(summary)
     return summary

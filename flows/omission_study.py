@@ -6,7 +6,8 @@ from prefect import flow
 from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from flows.artifacts import leave_summary
+from flows.artifacts import leave_studies, leave_summary
+from flows.notify import TOLD_OF
 from flows.progress import StepProgress
 from flows.study_steps import study_steps
 from models.event_responses import Window
@@ -65,7 +66,7 @@ class StudyIncomplete(Exception):
         self.summary = summary
 
 
-@flow(name="omission_study")
+@flow(name="omission_study", **TOLD_OF)
 def omission_study(choice: OmissionChoice) -> StudySummary:
     """Bring one project's omission study up to date, and say what it found."""
     with open_lake(read_only=True) as lake:
@@ -74,6 +75,7 @@ def omission_study(choice: OmissionChoice) -> StudySummary:
         presented = study_steps(steps, choice.protocol, choice.recipe, flow_run.id, choice.selection, again=True)
     summary = summarise_study(choice.project, presented, steps.failures)
     leave_summary("omission-study", summary.lines, summary.reports)
+    leave_studies(presented)
     if summary.failures:
         raise StudyIncomplete(summary)
     return summary

@@ -1,79 +1,105 @@
 """What runs, what is scheduled next, how the last night ended, how large the lake is: `make status`."""
 
-import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import psutil
 from rich.console import Console
 from rich.table import Table as Page
 
 from flows.prefect_settings import configure_prefect
+from flows.programs import address_of
+from flows.running import Running, programs_of, read_running
+from flows.start_checks import PREFECT_SECRET
 from storage.settings import Settings
 
 
 def main() -> int:
     """Print it; returns 1 when something that should run doesn't, or when no run is scheduled that should be."""
     settings, console = Settings(), Console()
-    state = settings.services_folder / "running.json"
-    running = json.loads(state.read_text()) if state.exists() else None
-    console.print(f"lake     {settings.data_folder}: {_size(settings.data_folder)}", highlight=False, soft_wrap=True)
-    if running is None:
-        console.print("nothing runs; `make up` starts everything", highlight=False)
+    zone = ZoneInfo(settings.time_zone)
+    for line in disk_use(settings):
+        console.print(line, highlight=False, soft_wrap=True)
+    running = read_running(settings)
+    if running is None or not running.lives:
+        left = len(programs_of(settings.home))
+        console.print(
+            f"make up was killed; {left} programs that it left still run: make down ends them, and so does make up"
+            if left
+            else "nothing runs; `make up` starts everything",
+            style="bold red" if left else None,
+            highlight=False,
+            soft_wrap=True,
+        )
         return 1
-    dead = [name for name, pid in running["services"].items() if not Path(f"/proc/{pid}").exists()]
-    for name in running["services"]:
-        console.print(f"{name:<14}{'ended; make up starts it again' if name in dead else 'runs'}", highlight=False)
-    os.environ.setdefault("PREFECT_API_URL", f"http://{settings.host}:{settings.prefect_port}/api")
+    if running.phase != "up":
+        console.print(f"make up is {running.phase}", highlight=False)
+        return 1
+    troubles = list(services_in_trouble(running, console, zone))
+    os.environ.setdefault("PREFECT_API_URL", f"{address_of(settings, settings.prefect_port)}/api")
+    if secret := os.environ.get(PREFECT_SECRET):
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", secret)
     configure_prefect(settings)
-    from prefect.client.orchestration import get_client
+    from flows.server_status import show_server
 
-    with get_client(sync_client=True) as client:
-        page, unscheduled = _deployments(client)
-        console.print(page)
-        for name in unscheduled:
-            console.print(f"{name} has a schedule and no run to come: its scheduler does not work", style="bold red")
-        for line in _last_runs(client):
-            console.print(line, highlight=False, soft_wrap=True, markup=False)
-    return 1 if dead or unscheduled else 0
+    troubles += show_server(console, zone, began_of(running.services["prefect"]))
+    for trouble in troubles:
+        console.print(trouble, style="bold red", markup=False, highlight=False, soft_wrap=True)
+    return 1 if troubles else 0
 
 
-def _deployments(client) -> tuple[Page, list[str]]:
-    """A row for each deployment with its next run, and the names of those that should have one and don't."""
-    page = Page("deployment", "pool", "next run", box=None)
-    unscheduled = []
-    for deployment in sorted(client.read_deployments(), key=lambda one: one.name):
-        active = [schedule for schedule in deployment.schedules if schedule.active]
-        coming = client.get_scheduled_flow_runs_for_deployments([deployment.id]) if active else []
-        times = sorted(run.expected_start_time for run in coming if run.expected_start_time)
-        if active and not times and not deployment.paused:
-            unscheduled.append(deployment.name)
-        when = f"{times[0]:%Y-%m-%d %H:%M %Z}" if times else "on demand" if not active else "none"
-        page.add_row(deployment.name, deployment.work_pool_name or "", when)
-    return page, unscheduled
+def disk_use(settings: Settings) -> Iterator[str]:
+    """A line for the lake, for the models, and for the databases behind Prefect and MLflow."""
+    folders = {"models": settings.mlflow_folder, "servers": settings.postgres_folder}
+    if settings.data_on_s3:
+        yield f"{'lake':<9}{settings.data_address}"
+    else:
+        folders = {"lake": settings.data_folder} | folders
+    for name, folder in folders.items():
+        if folder.exists():
+            free = shutil.disk_usage(folder).free
+            yield f"{name:<9}{folder}: {size_of(folder) / 1e9:.2f} GB, {free / 1e9:.0f} GB free there"
+        elif name == "lake":
+            yield f"{name:<9}{folder}: nothing yet"
 
 
-def _last_runs(client) -> Iterator[str]:
-    """How the last run of each deployment ended."""
-    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-    from prefect.client.schemas.objects import StateType
-    from prefect.client.schemas.sorting import FlowRunSort
-
-    ended = [StateType.COMPLETED, StateType.FAILED, StateType.CRASHED, StateType.CANCELLED]
-    of_state = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=ended)))
-    runs = client.read_flow_runs(flow_run_filter=of_state, sort=FlowRunSort.END_TIME_DESC, limit=5)
-    for run in runs:
-        since = datetime.now(UTC) - run.end_time if run.end_time else None
-        ago = f"{since.total_seconds() / 3600:.1f} h ago" if since else ""
-        message = f": {run.state.message}" if run.state and run.state.message else ""
-        yield f"last     {run.name} {run.state_name} {ago}{message}"[:300]
+def size_of(folder: Path) -> int:
+    """Bytes of the files in a folder; a file that goes away meanwhile counts as none."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(place, name)).st_size
+            except FileNotFoundError:
+                continue
+    return total
 
 
-def _size(folder: Path) -> str:
-    total = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.exists() else 0
-    return f"{total / 1e9:.2f} GB"
+def began_of(pid: int) -> datetime:
+    """When a process began; now, when it has ended."""
+    try:
+        return datetime.fromtimestamp(psutil.Process(pid).create_time(), UTC)
+    except psutil.NoSuchProcess:
+        return datetime.now(UTC)
+
+
+def services_in_trouble(running: Running, console: Console, zone: ZoneInfo) -> Iterator[str]:
+    """Print each service and since when it runs; what to say of those that don't."""
+    page = Page("service", "since", box=None)
+    for name, pid in running.services.items():
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                raise psutil.NoSuchProcess(pid)
+            page.add_row(name, f"{began_of(pid).astimezone(zone):%Y-%m-%d %H:%M}")
+        except psutil.NoSuchProcess:
+            page.add_row(name, "ended")
+            yield f"{name} ended; make up starts it again, see its log"
+    console.print(page)
 
 
 if __name__ == "__main__":

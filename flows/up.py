@@ -1,201 +1,233 @@
 """Everything at once: `python -m flows.up`, which is `make up`: databases, servers, workers, schedules."""
 
-import json
+import base64
+import importlib.util
 import os
+import re
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from flows.prefect_settings import configure_prefect
-from flows.services import Service, ServiceFailed, Services
+from flows.programs import address_of, environment_of, servers, worker_name, workers
+from flows.running import (
+    AlreadyRuns,
+    Running,
+    end,
+    forget_running,
+    only_one,
+    programs_of,
+    write_running,
+)
+from flows.services import Service, ServiceFailed, Services, ToldToStop
+from flows.start_checks import (
+    MLFLOW_PASSWORD,
+    MLFLOW_USER,
+    PREFECT_SECRET,
+    CannotStart,
+    require_free_ports,
+    require_safe_address,
+)
 from storage.lake import LakeMismatch, open_lake
-from storage.postgres import Postgres, running_postgres, with_driver
+from storage.postgres import Postgres, PostgresUnusable, running_postgres, stop_left_behind, with_driver
 from storage.settings import Settings
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-ALLEN_PYTHON = REPOSITORY / ".venv-allen" / "bin" / "python"
-_LOCAL = ("127.0.0.1", "localhost", "::1")
-
-
-class CannotStart(Exception):
-    """Something stands in the way of a start; the message says what, and what to do."""
+_EXPECTED = (
+    CannotStart,
+    AlreadyRuns,
+    ServiceFailed,
+    PostgresUnusable,
+    LakeMismatch,
+    ValueError,
+    OSError,
+    psycopg.Error,
+)
 
 
 def main() -> int:
     """Start everything and stay until Ctrl-C; returns the exit status."""
     console = Console()
+    stop = _signals()
     try:
         settings = Settings()
-        settings.services_folder.mkdir(parents=True, exist_ok=True)
-        with _only_one(settings), _until_told_to_stop() as stop:
+        with only_one(settings):
             _run(settings, console, stop)
-    except (CannotStart, ServiceFailed, LakeMismatch, ValueError, OSError, psycopg.Error) as error:
-        console.print(str(error), style="bold red", markup=False, soft_wrap=True)
-        return 1
+    except ToldToStop:
+        pass
+    except _EXPECTED as error:
+        if not stop:  # else it is the end of a program that Ctrl-C has reached, too
+            console.print(str(error), style="bold red", markup=False, soft_wrap=True)
+            return 1
     console.print("stopped", highlight=False)
     return 0
 
 
 def _run(settings: Settings, console: Console, stop: list[int]) -> None:
     require_safe_address(settings)
-    for name, port in (("prefect", settings.prefect_port), ("mlflow", settings.mlflow_port)):
-        require_free_port(settings.host, port, name)
+    clear_away(settings, console)
+    require_free_ports(settings)
     with ExitStack() as stack:
+        write_running(settings, Running.here("starting", {}))
+        stack.callback(forget_running, settings)
         with console.status("starting Postgres"):
             postgres = stack.enter_context(running_postgres(settings))
-            environment = environment_of(settings, postgres)
-        os.environ |= environment
+            os.environ |= environment_of(settings, postgres)
         configure_prefect(settings)
         with console.status("looking at the lake"):
+            make_catalog(settings, postgres)
             open_lake(settings).close()
-        services = stack.enter_context(Services(settings.services_folder / "logs", console.print))
-        with console.status("migrating the databases of Prefect and MLflow"):
-            migrate(settings, postgres)
-        for service in servers(settings, postgres):
-            with console.status(f"starting {service.name}"):
-                services.start(service)
-        with console.status("applying pools, limits, deployments and schedules"):
-            deploy(settings)
-        for service in workers():
-            services.start(service)
-        stack.enter_context(_written_down(settings, services))
-        _say_what_runs(settings, console, services)
-        services.watch(until=lambda: bool(stop))
-        console.print("stopping", highlight=False)
-
-
-def environment_of(settings: Settings, postgres: Postgres) -> dict[str, str]:
-    """What every program is told: where the servers are, and how results are written."""
-    api = f"http://{settings.host}:{settings.prefect_port}/api"
-    return {
-        "NEUROLAKE_HOME": str(settings.home),
-        "NEUROLAKE_MLFLOW": settings.mlflow or f"http://{settings.host}:{settings.mlflow_port}",
-        "PREFECT_API_URL": api,
-        "PREFECT_UI_API_URL": api,
-        "PREFECT_SERVER_DATABASE_CONNECTION_URL": with_driver(postgres.database("prefect"), "asyncpg"),
-        "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
-        "PREFECT_SERVER_API_HOST": settings.host,
-        "PREFECT_SERVER_API_PORT": str(settings.prefect_port),
-        # Without these, a page and a query of MLflow's fail on Postgres after a restart of it.
-        "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": "300",
-    }
-
-
-def migrate(settings: Settings, postgres: Postgres) -> None:
-    """Bring both databases to the version that is installed, one process at a time."""
-    mlflow = postgres.database("mlflow")
-    with FileLock(settings.services_folder / "migration.lock"):
-        _call("migrating Prefect's database", "prefect", "server", "database", "upgrade", "--yes")
-        # A new one is made by MLflow's server, which starts before any of its clients.
-        if postgres.has_table(mlflow, "alembic_version"):
-            _call("migrating MLflow's database", "mlflow", "db", "upgrade", with_driver(mlflow, "psycopg"))
-
-
-def servers(settings: Settings, postgres: Postgres) -> Iterator[Service]:
-    """Prefect's server and MLflow's."""
-    at = f"http://{settings.host}"
-    prefect = [sys.executable, "-m", "prefect", "server", "start"]
-    prefect += ["--host", settings.host, "--port", str(settings.prefect_port)]
-    yield Service("prefect", prefect, health=f"{at}:{settings.prefect_port}/api/health")
-    if settings.mlflow is None:
-        mlflow = [sys.executable, "-m", "mlflow", "server", "--workers", "1"]
-        mlflow += ["--host", settings.host, "--port", str(settings.mlflow_port)]
-        mlflow += ["--artifacts-destination", (settings.mlflow_folder / "artifacts").as_uri()]
-        # In the environment: among the arguments, `ps` would show a password.
-        store = {"MLFLOW_BACKEND_STORE_URI": with_driver(postgres.database("mlflow"), "psycopg")}
-        yield Service("mlflow", mlflow, store, health=f"{at}:{settings.mlflow_port}/health")
-
-
-def workers() -> Iterator[Service]:
-    """A worker for each pool; `allen` where its environment has been made."""
-    for pool in ("cpu", "gpu"):
-        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", f"{pool}-here"]
-        yield Service(f"worker {pool}", command)
-    if ALLEN_PYTHON.exists():
-        command = [str(ALLEN_PYTHON), "-m", "prefect", "worker", "start", "--pool", "allen", "--name", "allen-here"]
-        yield Service("worker allen", command)
-
-
-def deploy(settings: Settings) -> None:
-    """Pools, their limits, and every deployment with its schedule; the same again changes nothing."""
-    _call("applying pools, limits and deployments", "flows.deploy")
-
-
-def require_free_port(host: str, port: int, name: str) -> None:
-    """Raise CannotStart when something listens there already."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise CannotStart(
-                f"port {port} of {host}, for {name}, is taken ({error.strerror}); "
-                f"set NEUROLAKE_{name.upper()}_PORT to a free one, or stop what listens there"
-            ) from None
-
-
-def require_safe_address(settings: Settings) -> None:
-    """Raise CannotStart when the servers would be open to others without a password."""
-    if settings.host in _LOCAL:
-        return
-    missing = [
-        name for name in ("PREFECT_SERVER_API_AUTH_STRING", "MLFLOW_AUTH_CONFIG_PATH") if not os.environ.get(name)
-    ]
-    if missing:
-        raise CannotStart(
-            f"NEUROLAKE_HOST is {settings.host}, which others can reach: set {' and '.join(missing)} first"
+        services = stack.enter_context(
+            Services(settings.home, settings.services_folder / "logs", console.print, until=lambda: bool(stop))
         )
+        with console.status("starting Prefect and MLflow, applying deployments"):
+            with deploying(), postgres.alone("migrations"):
+                migrate_mlflow(settings, postgres)
+                services.start(*servers(settings, postgres))
+            require_login(settings)
+        services.start(*workers())
+        write_running(settings, Running.here("up", services.processes))
+        _say_what_runs(settings, console, services)
+        services.watch(
+            each_look=_postgres_watch(postgres, console),
+            before_restart=lambda service: crash_runs_of([service], console),
+            after_restart=lambda: write_running(settings, Running.here("up", services.processes)),
+        )
+        console.print("stopping", highlight=False)
+        write_running(settings, Running.here("stopping", services.processes))
+        services.stop_last()
+        crash_runs_of(workers(), console)
 
 
-def _call(what: str, *arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True, check=False)
+def clear_away(settings: Settings, console: Console) -> None:
+    """End what a `make up` that was killed has left running."""
+    left = programs_of(settings.home)
+    end(left)
+    if stop_left_behind(settings) or left:
+        console.print(f"ended {len(left)} programs that a killed make up had left, and its Postgres", highlight=False)
+
+
+def make_catalog(settings: Settings, postgres: Postgres) -> None:
+    """Make the lake's database, where NEUROLAKE_CATALOG names one of the server behind `make up`."""
+    if settings.catalog != "sqlite" and postgres.has(settings.catalog):
+        postgres.database(urlsplit(settings.catalog).path.removeprefix("/"))
+
+
+def migrate_mlflow(settings: Settings, postgres: Postgres) -> None:
+    """Bring MLflow's database to the version that is installed; Prefect's server does that with its own.
+
+    A new one is made by MLflow's server, which starts before any of its clients. Importing MLflow for an upgrade that
+    changes nothing would take seconds of each start: what it would come to is read from its files.
+    """
+    if settings.mlflow is not None:
+        return
+    address = postgres.database("mlflow")
+    folder = Path(importlib.util.find_spec("mlflow").origin).parent / "store" / "db_migrations" / "versions"
+    steps = [file.read_text() for file in folder.glob("*.py")]
+    revisions = {found[1] for text in steps if (found := re.search(r"^revision = ['\"](\w+)", text, re.MULTILINE))}
+    before = {found[1] for text in steps if (found := re.search(r"^down_revision = ['\"](\w+)", text, re.MULTILINE))}
+    if postgres.alembic_version(address) in {None, *(revisions - before)}:
+        return
+    command = [sys.executable, "-m", "mlflow", "db", "upgrade", with_driver(address, "psycopg")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise CannotStart(f"{what} failed:\n{(done.stdout + done.stderr).strip()[-3000:]}")
+        raise CannotStart(f"migrating MLflow's database failed:\n{(done.stdout + done.stderr).strip()[-3000:]}")
 
 
 @contextmanager
-def _only_one(settings: Settings) -> Iterator[None]:
-    try:
-        with FileLock(settings.services_folder / "up.lock", timeout=0):
-            yield
-    except Timeout:
-        raise CannotStart(
-            f"`make up` runs already for {settings.home}; `make status` shows it, `make down` ends it"
-        ) from None
-
-
-@contextmanager
-def _until_told_to_stop() -> Iterator[list[int]]:
-    told: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: told.append(received))
-    yield told
-
-
-@contextmanager
-def _written_down(settings: Settings, services: Services) -> Iterator[None]:
-    """What runs, for `make status` and `make down`."""
-    state = settings.services_folder / "running.json"
-    state.write_text(json.dumps({"pid": os.getpid(), "services": services.processes}))
+def deploying() -> Iterator[None]:
+    """Meanwhile, another process imports the flows; once the server answers, it applies pools and deployments."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.deploy"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     try:
         yield
+        said, _ = process.communicate()
     finally:
-        state.unlink(missing_ok=True)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        raise CannotStart(f"applying pools, limits and deployments failed:\n{said.strip()[-3000:]}")
+
+
+def require_login(settings: Settings) -> None:
+    """Raise CannotStart when a server that has a password answers without it, or not with it."""
+    pages = {}
+    if secret := os.environ.get(PREFECT_SECRET):
+        pages["Prefect"] = (f"{address_of(settings, settings.prefect_port)}/api/admin/version", secret)
+    if settings.mlflow is None and (password := os.environ.get(MLFLOW_PASSWORD)):
+        page = f"{address_of(settings, settings.mlflow_port)}/api/2.0/mlflow/experiments/get?experiment_id=0"
+        pages["MLflow"] = (page, f"{os.environ[MLFLOW_USER]}:{password}")
+    for server, (page, login) in pages.items():
+        if _status_of(page) != 401:
+            raise CannotStart(f"{server} answers without a password, though it was given one")
+        if (answer := _status_of(page, login)) != 200:
+            raise CannotStart(
+                f"{server} does not take the password that was given ({answer}); a user whom MLflow has keeps theirs"
+            )
+
+
+def crash_runs_of(services: Iterable[Service], console: Console) -> None:
+    """End on the server what workers of ours, which have ended, were running."""
+    names = [worker_name(service.name) for service in services if service.name.startswith("worker")]
+    if not names:
+        return
+    from prefect.client.orchestration import get_client
+
+    from flows.lost_runs import crash_lost_runs
+
+    try:
+        with get_client(sync_client=True) as client:
+            for name in crash_lost_runs(client, names):
+                console.print(f"the run {name} ended with its worker", highlight=False)
+    # Whatever the server's trouble is, workers start again: what was lost is ended at the next start, or for silence.
+    except Exception as error:
+        console.print(f"runs of an ended worker could not be marked: {error}", markup=False, highlight=False)
+
+
+def _postgres_watch(postgres: Postgres, console: Console) -> Callable[[], None]:
+    was_up = True
+
+    def look() -> None:
+        nonlocal was_up
+        is_up = postgres.keep_up()
+        if was_up and not is_up:
+            console.print("Postgres was shut down, not by make up: start it again, or stop make up", highlight=False)
+        was_up = is_up
+
+    return look
+
+
+def _status_of(page: str, login: str | None = None) -> int:
+    headers = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(page, headers=headers), timeout=60) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def _signals() -> list[int]:
+    told: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup sets it
+            signal.signal(number, lambda received, _: told.append(received))
+    return told
 
 
 def _say_what_runs(settings: Settings, console: Console, services: Services) -> None:
-    at = f"http://{settings.host}"
     for name, text in {
-        "runs": f"{at}:{settings.prefect_port}   (start flows, see schedules)",
-        "models": settings.mlflow or f"{at}:{settings.mlflow_port}",
+        "runs": f"{address_of(settings, settings.prefect_port)}   (start flows, see schedules)",
+        "models": settings.mlflow or address_of(settings, settings.mlflow_port),
         "workers": ", ".join(name.removeprefix("worker ") for name in services.processes if name.startswith("worker")),
         "logs": str(settings.services_folder / "logs"),
         "stop": "Ctrl-C, or make down",

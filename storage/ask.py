@@ -109,7 +109,8 @@ def write_answer(answer: Iterator[pa.Table], path: Path, settings: Settings) -> 
     """
     if path.suffix not in (".csv", ".parquet"):
         raise ValueError(f"--out must end in .csv or .parquet, got {path.name!r}")
-    for folder in (settings.catalog_file.parent, settings.data_folder):
+    data = [] if settings.data_on_s3 else [settings.data_folder]
+    for folder in (settings.catalog_file.parent, *data):
         if path.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"--out must lie outside the lake, got {path}")
     if not path.absolute().parent.is_dir():

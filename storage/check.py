@@ -20,6 +20,7 @@ import sql
 from storage.attach import LakeMissing
 from storage.declaration import Column, Table
 from storage.lake import Lake, LakeMismatch, open_lake
+from storage.object_store import StoreFailed
 from storage.tables import TABLES
 
 
@@ -107,7 +108,7 @@ def main() -> int:
         with open_lake(read_only=True) as lake:
             checks = all_checks()
             results = [run_check(lake, check) for check in track(checks, "checking", console=console, transient=True)]
-    except (LakeMissing, LakeMismatch, duckdb.Error) as error:
+    except (LakeMissing, LakeMismatch, StoreFailed, duckdb.Error) as error:
         print(str(error), file=sys.stderr)
         return 2
     broken = [result for result in results if len(result.offending)]

@@ -1,7 +1,6 @@
 """The lake: open it, ask it, read whole trace matrices, write sessions and findings, look at earlier snapshots."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 
@@ -12,31 +11,38 @@ import pyarrow as pa
 
 import sql
 from storage.attach import LakeMissing, connect, view_statements
+from storage.closed_catalog import refuse_closed
 from storage.declaration import Table
+from storage.lake_version import LAKE_VERSION, LakeMismatch, lake_version
+from storage.migrations import bring_up_to_date, differing_columns, stored_shapes
+from storage.object_store import open_store
 from storage.row_files import RowBlocks
 from storage.settings import Settings
-from storage.tables import TABLES
 from storage.traces import NotDirect, TraceMatrix, Traces, read_trace_files
 from storage.turns import turn
+from storage.writable import require_writable
 from storage.write import replace_rows
-
-
-class LakeMismatch(Exception):
-    """The lake's tables are not those that this version of neurolake declares."""
 
 
 def open_lake(settings: Settings | None = None, *, read_only: bool = False, snapshot: int | None = None) -> "Lake":
     """Open the lake of the settings (by default those of the environment), making it when it doesn't exist.
 
-    ``snapshot`` opens it as it was then, for reading. Raises LakeMissing when there is none to read, LakeMismatch
-    when its tables differ from the declared ones. Use as a context manager, one per thread.
+    A lake of an earlier version is brought up to date when it is opened for writing (`storage.migrations`).
+    ``snapshot`` opens it as it was then, for reading. Raises LakeMissing when there is none to read, LakeMoved when
+    its catalog is elsewhere now, LakeMismatch when its tables differ from the declared ones, LakeNotWritable when it
+    is opened for writing where nothing can be written. Use as a context manager, one per thread.
     """
     settings = settings or Settings()
     read_only = read_only or snapshot is not None
     connection = connect(settings, read_only=True, snapshot=snapshot) if read_only else _connect_and_make(settings)
     lake = Lake(settings, connection, snapshot)
-    if snapshot is None:
+    try:
+        if read_only:
+            refuse_closed(connection)
         _refuse_other_tables(lake)
+    except BaseException:
+        lake.close()
+        raise
     if read_only:
         _add_views(connection)
     return lake
@@ -95,8 +101,9 @@ class Lake:
         if files == []:
             raise KeyError(f"session {session_id!r} has no {signal!r} traces")
         if files is not None:
+            store = open_store(self.settings) if self.settings.data_on_s3 else None
             try:
-                unit_id, values = read_trace_files(files, frames, units)
+                unit_id, values = read_trace_files(files, frames, units, store)
             except NotDirect:
                 files = None
         if files is None:
@@ -113,6 +120,7 @@ class Lake:
         forget_rejected: Iterable[str] = (),
         message: str,
         info: Mapping[str, object] | None = None,
+        admit: Callable[[], None] = lambda: None,
     ) -> int:
         """Write rows, traces and blocks in one transaction, replacing those with the same key; see `storage.write`."""
         return replace_rows(
@@ -125,6 +133,7 @@ class Lake:
             forget_rejected=forget_rejected,
             message=message,
             info=info or {},
+            admit=admit,
         )
 
     def snapshots(self) -> pl.DataFrame:
@@ -165,52 +174,43 @@ class Lake:
 
 
 def _connect_and_make(settings: Settings) -> duckdb.DuckDBPyConnection:
-    """Connect for writing, making the catalog and, in one transaction, whatever declared table it lacks."""
-    if settings.catalog == "sqlite":
-        settings.catalog_file.parent.mkdir(parents=True, exist_ok=True)
-    settings.data_folder.mkdir(parents=True, exist_ok=True)
+    """Connect for writing, making the catalog and whatever declared table it lacks."""
+    require_writable(settings)
     with turn(settings, ["tables"]):
         connection = connect(settings, read_only=False)
-        there = {f"{schema}.{name}" for schema, name in connection.execute(_TABLES_THERE).fetchall()}
-        missing = [table for table in TABLES if table.name not in there]
-        if not missing:
-            return connection
-        connection.execute("BEGIN")
-        for schema in sorted({table.schema_name for table in missing}):
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
-        for statement in (statement for table in missing for statement in table.ddl()):
-            connection.execute(statement)
-        connection.execute(
-            "CALL lake.set_commit_message('neurolake', 'make tables', extra_info => ?)",
-            [json.dumps({"tables": [table.name for table in missing]})],
-        )
-        connection.execute("COMMIT")
+        try:
+            refuse_closed(connection)
+            bring_up_to_date(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
 
 def _add_views(connection: duckdb.DuckDBPyConnection) -> None:
     """The views of sql/views, in this connection alone, so that they are always those of this version."""
     for statement in view_statements():
-        # An earlier snapshot may lack a table; whoever asks for that view is told that there is none.
-        with suppress(duckdb.CatalogException):
+        # An earlier snapshot may lack a table or column; whoever asks for that view is told that there is none.
+        with suppress(duckdb.CatalogException, duckdb.BinderException):
             connection.execute(statement)
 
 
 def _refuse_other_tables(lake: Lake) -> None:
-    found = lake._connection.execute(_COLUMNS_THERE).fetchall()
-    declared = {(t.schema_name, t.short_name, c.name): c.sql_type for t in TABLES for c in t.columns}
-    stored = {(schema, table, column): kind for schema, table, column, kind in found}
+    """Raise unless the lake's tables are the declared ones; an earlier snapshot may have what tables it had."""
+    version = lake_version(lake._connection)
+    if lake._snapshot is not None:
+        return
+    stored = stored_shapes(lake._connection)
     if not stored:
         raise LakeMissing(f"the lake at {lake.settings.home} has no tables yet; `make nightly` makes them")
-    if declared != stored:
-        differing = sorted({".".join(key) for key, _ in declared.items() ^ stored.items()})
-        more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+    differing = differing_columns(stored)
+    more = f" and {len(differing) - 5} more" if len(differing) > 5 else ""
+    columns = f"these columns differ: {', '.join(differing[:5])}{more}"
+    if differing and version != LAKE_VERSION:
         raise LakeMismatch(
-            f"the lake at {lake.settings.home} was made by another version of neurolake; "
-            f"these columns differ: {', '.join(differing[:5])}{more}"
+            f"the lake at {lake.settings.home} is of an earlier version than this neurolake's {LAKE_VERSION}; "
+            f"{columns}. `make nightly`, or any opening for writing, brings it up to date and loses nothing; until "
+            f"then its snapshots can be read (snapshot {lake.snapshot_id} is the last)"
         )
-
-
-_TABLES_THERE = "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'lake'"
-_COLUMNS_THERE = """SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
-    WHERE database_name = 'lake' AND schema_name IN ('recorded', 'derived', 'findings')"""
+    if differing:
+        raise LakeMismatch(f"the tables of the lake at {lake.settings.home} were changed by hand; {columns}")

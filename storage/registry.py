@@ -8,8 +8,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -131,7 +131,7 @@ class Registry:
                 input_example=example,
                 pip_requirements=[f"{name}=={_version(name)}" for name in ("scikit-learn", "skops", "xgboost-cpu")],
             )
-        with suppress(mlflow.exceptions.MlflowException):
+        with self._unless("RESOURCE_ALREADY_EXISTS"):
             self._client.create_registered_model(training.model_name)
         version = self._client.create_model_version(
             training.model_name,
@@ -152,10 +152,19 @@ class Registry:
 
     def champion(self, model_name: str) -> ModelVersion | None:
         """The version with the alias ``champion``, if there is one."""
-        with suppress(self._mlflow.exceptions.MlflowException):
+        with self._unless("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             found = self._client.get_model_version_by_alias(model_name, "champion")
             return ModelVersion(model_name, int(found.version), found.run_id)
         return None
+
+    @contextmanager
+    def _unless(self, *codes: str) -> Iterator[None]:
+        """Pass over MLflow's answers with these error codes, and no others: an outage isn't an answer."""
+        try:
+            yield
+        except self._mlflow.exceptions.MlflowException as error:
+            if error.error_code not in codes:
+                raise
 
     def crown(self, model: ModelVersion) -> None:
         """Give a version the alias ``champion``, taking it from the one that had it."""

@@ -1,17 +1,19 @@
 """Rows of big tables to Parquet, block by block: one file per session, never whole in memory."""
 
-import os
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from storage.declaration import Table
-from storage.traces import fsync_folder
+from storage.new_file import discard, new_file
+from storage.object_store import StorePath
 
 _ROWS_PER_GROUP = 1_048_576
 
@@ -28,45 +30,39 @@ class RowBlocks:
     blocks: Callable[[], Iterator[pa.Table]]
 
 
-def write_row_files(rows: RowBlocks, data_folder: Path) -> dict[str, Path]:
-    """Write the blocks as new files in their partitions' folders; the file of each session, on disk (fsync).
+def write_row_files(rows: RowBlocks, data: Path | StorePath) -> dict[str, Path | StorePath]:
+    """Write the blocks as new files in their partitions' folders; the file of each session, durable.
 
     Nothing reads them until the write path registers them. Raises ValueError for a block of another schema;
     whatever is raised, no file stays behind.
     """
     table = rows.table
     schema = pa.schema([field for field in table.arrow_schema if field.name not in table.partition])
-    base = data_folder / table.schema_name / table.short_name
-    paths: dict[str, Path] = {}
+    base = data / table.schema_name / table.short_name
+    paths: dict[str, Path | StorePath] = {}
     writers: dict[str, pq.ParquetWriter] = {}
     try:
-        for block in rows.blocks():
-            if not block.schema.equals(table.arrow_schema):
-                raise ValueError(f"rows for {table.name} don't have the declared schema; found {block.schema}")
-            for session_id, part in _by_session(block):
-                if session_id not in writers:
-                    folder = base / f"session_id={session_id}"
-                    folder.mkdir(parents=True, exist_ok=True)
-                    paths[session_id] = folder / f"{uuid.uuid4().hex}.parquet"
-                    writers[session_id] = _writer(paths[session_id], schema)
-                writers[session_id].write_table(part.select(schema.names), row_group_size=_ROWS_PER_GROUP)
-        for writer in writers.values():
-            writer.close()
-        for path in paths.values():
-            _fsync(path)
-            fsync_folder(path.parent)
+        with ExitStack() as files:
+            for block in rows.blocks():
+                if not block.schema.equals(table.arrow_schema):
+                    raise ValueError(f"rows for {table.name} don't have the declared schema; found {block.schema}")
+                for session_id, part in _by_session(block):
+                    if session_id not in writers:
+                        paths[session_id] = base / f"session_id={session_id}" / f"{uuid.uuid4().hex}.parquet"
+                        file = files.enter_context(new_file(paths[session_id]))
+                        writers[session_id] = files.enter_context(_writer(file, schema))
+                    writers[session_id].write_table(part.select(schema.names), row_group_size=_ROWS_PER_GROUP)
     except BaseException:
-        for path in paths.values():
-            path.unlink(missing_ok=True)
+        discard(*paths.values())
         raise
     return paths
 
 
-def _writer(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+def _writer(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
     numbers = [field.name for field in schema if pa.types.is_integer(field.type)]
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
     return pq.ParquetWriter(
-        path,
+        file,
         schema,
         compression="lz4",
         use_dictionary=texts,
@@ -81,8 +77,3 @@ def _by_session(block: pa.Table) -> Iterator[tuple[str, pa.Table]]:
         return
     for session_id in sessions:
         yield session_id, block.filter(pc.equal(block["session_id"], session_id))
-
-
-def _fsync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """Where everything lives: one frozen settings class, read from NEUROLAKE_* variables; loading it touches no disk."""
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 from zoneinfo import available_timezones
@@ -9,6 +10,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _PREFIX = "NEUROLAKE_"
+# Without what a glob or a pattern would take for its own, since DuckDB reads these addresses too.
+_S3 = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_=-][A-Za-z0-9._=-]*)*")
 
 
 class Settings(BaseSettings):
@@ -18,7 +21,7 @@ class Settings(BaseSettings):
     over in silence) and when a path is relative (a worker starts in a folder of its own).
     """
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path = Field(
         default_factory=lambda: Path.home() / "neurolake",
@@ -29,7 +32,14 @@ class Settings(BaseSettings):
         description="'sqlite' for a catalog file beside the data, or a postgresql:// address",
         examples=["sqlite", "postgresql://lab@db.example.org/lake"],
     )
-    data: Path | None = Field(default=None, description="folder of the lake's Parquet files; by default in home")
+    data: str | None = Field(
+        default=None,
+        description="where the lake's Parquet files lie, a folder or s3://bucket/prefix; by default in home",
+        examples=["/data/lake", "s3://lab/lake"],
+    )
+    s3_timeout_s: int = Field(
+        default=30, ge=1, description="how long the S3 server may be silent before a request is made again, four times"
+    )
     mlflow: str | None = Field(
         default=None,
         description="MLflow tracking address; by default SQLite in home",
@@ -58,17 +68,27 @@ class Settings(BaseSettings):
     )
     notify: SecretStr | None = Field(
         default=None,
-        description="address (http or https) told by POST of failed runs and of refused recordings",
+        description="told of failed runs and refused recordings: an http(s) address, or block:<type>/<name> of Prefect",
     )
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, description="threads for DuckDB")
     lock_timeout_s: float = Field(default=600, gt=0, description="how long a writer waits for its turn")
 
-    @field_validator("home", "data")
+    @field_validator("home")
     @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_absolute():
+    def _absolute(cls, path: Path) -> Path:
+        if not path.is_absolute():
             raise ValueError(f"must be an absolute path, got {str(path)!r}")
         return path
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _folder_or_bucket(cls, data: object) -> object:
+        if not isinstance(data, (str, Path)):
+            return data
+        address = str(data).rstrip("/")
+        if not (_S3.fullmatch(address) or Path(address).is_absolute()):
+            raise ValueError(f"must be an absolute path or s3://bucket/prefix, got {str(data)!r}")
+        return address
 
     @field_validator("catalog")
     @classmethod
@@ -96,8 +116,20 @@ class Settings(BaseSettings):
         return self.home / "lake" / "catalog.sqlite"
 
     @property
+    def data_address(self) -> str:
+        """Where the Parquet files lie: an absolute folder, or s3://bucket/prefix; without a slash at the end."""
+        return str(self.data or self.home / "lake" / "data")
+
+    @property
+    def data_on_s3(self) -> bool:
+        return self.data_address.startswith("s3://")
+
+    @property
     def data_folder(self) -> Path:
-        return self.data or self.home / "lake" / "data"
+        """The folder of the Parquet files. Raises ValueError when they lie on S3."""
+        if self.data_on_s3:
+            raise ValueError(f"the lake's data is no folder of this machine: NEUROLAKE_DATA is {self.data_address}")
+        return Path(self.data_address)
 
     @property
     def write_lock_file(self) -> Path:

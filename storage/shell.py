@@ -1,5 +1,6 @@
 """A DuckDB shell on the lake, for reading: `python -m storage.shell`, which is `make sql`."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -11,8 +12,9 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 import sql
-from storage.attach import LakeMissing, attach_statements, install_extensions, view_statements
+from storage.attach import LakeMissing, install_extensions, shell_statements, view_statements
 from storage.lake import LakeMismatch, open_lake
+from storage.object_store import StoreFailed
 from storage.settings import Settings
 from storage.tables import TABLES
 
@@ -29,26 +31,29 @@ def main() -> int:
     try:
         open_lake(settings, read_only=True).close()
         install_extensions(settings)
-    except (LakeMissing, LakeMismatch, duckdb.Error) as error:
+    except (LakeMissing, LakeMismatch, StoreFailed, duckdb.Error) as error:
         print(str(error), file=sys.stderr)
         return 2
     with TemporaryDirectory(prefix="neurolake-") as folder:
         # In a file that nobody else can read: among the arguments, `ps` would show a catalog's password.
         start = Path(folder) / "start.sql"
-        start.write_text(start_script(settings), encoding="utf-8")
-        process = subprocess.Popen([shell, "-no-init", "-cmd", f".read '{start}'"])
+        script, variables = start_script(settings)
+        start.write_text(script, encoding="utf-8")
+        process = subprocess.Popen([shell, "-no-init", "-cmd", f".read '{start}'"], env=os.environ | variables)
         # Ctrl-C is for the shell, which ends a query with it.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         return process.wait()
 
 
-def start_script(settings: Settings) -> str:
-    """What the shell runs first: the attached lake, guarded, and a greeting."""
-    statements = ["SET TimeZone = 'UTC'", *attach_statements(settings, read_only=True), *view_statements()]
+def start_script(settings: Settings) -> tuple[str, dict[str, str]]:
+    """What the shell runs first (the attached lake, guarded, and a greeting), and variables that it needs for it."""
+    attach, variables = shell_statements(settings)
+    statements = ["SET TimeZone = 'UTC'", *attach, *view_statements()]
+    quietly = [".output /dev/null", *(f"{statement};" for statement in statements), ".output"]
     # Safe mode shuts off files outside the lake for SQL and for the shell's own dot commands.
     tables = ", ".join(table.name for table in TABLES)
     commands = [".safe_mode", f".print '{_GREETING}{tables}. Views: {', '.join(sql.views())}'"]
-    return "\n".join([*(f"{statement};" for statement in statements), *commands, ""])
+    return "\n".join([*quietly, *commands, ""]), variables
 
 
 def _shell() -> str | None:

@@ -5,7 +5,6 @@ a span touches only the groups that hold it. Where none is missing the samples l
 written and read straight; where some are, Arrow decodes the column.
 """
 
-import os
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -15,8 +14,10 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 
+from storage.byte_ranges import LocalBytes, ParquetBytes, StoreBytes
+from storage.new_file import new_file
+from storage.object_store import ObjectStore, StorePath
 from storage.trace_pages import TracePages
 
 FRAMES_PER_GROUP = 1_048_576
@@ -87,8 +88,8 @@ class NotDirect(Exception):
     """A file is not laid out one unit per row group; it has to be read through SQL."""
 
 
-def write_trace_file(traces: Traces, data_folder: Path) -> Path:
-    """Write a signal as a new file in its partition's folder, on disk (fsync) when this returns.
+def write_trace_file(traces: Traces, data: Path | StorePath) -> Path | StorePath:
+    """Write a signal as a new file in its partition's folder, durable when this returns.
 
     Nothing reads the file until the write path registers it. Raises ValueError when a unit stands twice; whatever is
     raised, no file stays behind.
@@ -96,36 +97,33 @@ def write_trace_file(traces: Traces, data_folder: Path) -> Path:
     units = traces.unit_id
     if len(np.unique(units)) != len(units):
         raise ValueError(f"traces of {traces.session_id}: each unit may stand once, got {units.tolist()}")
-    folder = data_folder / "recorded" / "traces" / f"session_id={traces.session_id}" / f"signal={traces.signal}"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = data / "recorded" / "traces" / f"session_id={traces.session_id}" / f"signal={traces.signal}"
     path = folder / f"{uuid.uuid4().hex}.parquet"
-    try:
-        with path.open("wb") as file:
-            pages = TracePages(file, _ONE_PAGE)
-            for start, values in traces.spans():
-                for row in np.argsort(units, kind="stable"):
-                    for at in range(0, values.shape[1], FRAMES_PER_GROUP):
-                        pages.write(int(units[row]), start + at, values[row, at : at + FRAMES_PER_GROUP])
-            pages.finish()
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    fsync_folder(folder)
+    with new_file(path) as file:
+        pages = TracePages(file, _ONE_PAGE)
+        for start, values in traces.spans():
+            for row in np.argsort(units, kind="stable"):
+                for at in range(0, values.shape[1], FRAMES_PER_GROUP):
+                    pages.write(int(units[row]), start + at, values[row, at : at + FRAMES_PER_GROUP])
+        pages.finish()
     return path
 
 
 def read_trace_files(
-    paths: Sequence[str], frames: slice = slice(None), units: Sequence[int] | None = None
+    paths: Sequence[str],
+    frames: slice = slice(None),
+    units: Sequence[int] | None = None,
+    store: ObjectStore | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Units and values of files that `write_trace_file` wrote, reading only the row groups asked for.
 
-    Returns ``unit_id`` (n_units,) in ascending order and ``values`` (n_units, n_frames) float32 with NaN where
-    missing. Raises NotDirect for a file of another layout, KeyError for a unit that isn't there.
+    A ``store`` holds the files, or else this machine. Returns ``unit_id`` (n_units,) in ascending order and ``values``
+    (n_units, n_frames) float32 with NaN where missing. Raises NotDirect for a file of another layout, KeyError for a
+    unit that isn't there.
     """
+    files = [StoreBytes(store, path) if store else LocalBytes(path) for path in paths]
     groups: dict[int, list[_RowGroup]] = {}
-    for group in (group for path in paths for group in _row_groups(path)):
+    for group in (group for file in files for group in _row_groups(file)):
         groups.setdefault(group.unit_id, []).append(group)
     frame_count = max((group.stop for runs in groups.values() for group in runs), default=0)
     if any([g.start for g in runs] + [frame_count] != [0] + [g.stop for g in runs] for runs in groups.values()):
@@ -140,15 +138,15 @@ def read_trace_files(
     values = np.empty((len(wanted), len(span)), np.float32)  # (n_units, n_frames)
 
     def fill(rows: Sequence[int]) -> None:
-        for path, share in groupby(((row, g) for row in rows for g in groups[int(wanted[row])]), lambda x: x[1].path):
+        for file, share in groupby(((row, g) for row in rows for g in groups[int(wanted[row])]), lambda x: x[1].file):
             touched = [(row, g) for row, g in share if g.start < span.stop and g.stop > span.start]
             if all(group.values_at is not None for _, group in touched):
-                _read_into(path, touched, span, values)
+                _read_into(file, touched, span, values)
             else:
-                _fill_from(path, touched, span, values)
+                _fill_from(file, touched, span, values)
 
-    workers = min(os.cpu_count() or 1, 8, len(wanted) or 1)
-    # Several shares a worker: each maps the file anew, so that no more than a share of it stays in memory.
+    workers = min(max((file.at_once for file in files), default=1), len(wanted) or 1)
+    # Several shares a worker: each opens the file anew, so that no more than a share of it stays in memory.
     shares = max(workers, values.size // _VALUES_PER_SHARE)
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(fill, np.array_split(np.arange(len(wanted)), shares)))
@@ -157,8 +155,7 @@ def read_trace_files(
 
 @dataclass(frozen=True)
 class _RowGroup:
-    path: str
-    metadata: pq.FileMetaData
+    file: ParquetBytes
     index: int
     unit_id: int
     start: int
@@ -166,25 +163,25 @@ class _RowGroup:
     values_at: int | None  # where in the file the first value lies, if they lie there plainly
 
 
-def _read_into(path: str, touched: Sequence[tuple[int, _RowGroup]], span: range, values: np.ndarray) -> None:
+def _read_into(file: ParquetBytes, touched: Sequence[tuple[int, _RowGroup]], span: range, values: np.ndarray) -> None:
     """Read the touched frames from where they lie in the file to where they belong in the matrix."""
-    with open(path, "rb", buffering=0) as file:
-        for row, group in touched:
-            first, last = max(group.start, span.start), min(group.stop, span.stop)
-            part = memoryview(values[row, first - span.start : last - span.start]).cast("B")
-            if os.preadv(file.fileno(), [part], group.values_at + 4 * (first - group.start)) != len(part):
-                raise OSError(f"{path} is shorter than its metadata says")
+    runs = []
+    for row, group in touched:
+        first, last = max(group.start, span.start), min(group.stop, span.stop)
+        part = memoryview(values[row, first - span.start : last - span.start]).cast("B")
+        runs.append((group.values_at + 4 * (first - group.start), part))
+    file.read_into(runs)
 
 
-def _fill_from(path: str, touched: Sequence[tuple[int, _RowGroup]], span: range, values: np.ndarray) -> None:
+def _fill_from(file: ParquetBytes, touched: Sequence[tuple[int, _RowGroup]], span: range, values: np.ndarray) -> None:
     """Read the touched row groups of one file in one stream, and put each run of frames where it belongs."""
     if not touched:
         return
     places = iter(touched)
     row, group = next(places)
     at = group.start
-    with pq.ParquetFile(path, metadata=group.metadata, memory_map=True) as file:
-        stream = file.iter_batches(
+    with file.open() as opened:
+        stream = opened.iter_batches(
             batch_size=max(g.stop - g.start for _, g in touched),
             row_groups=[g.index for _, g in touched],
             columns=["value"],
@@ -204,29 +201,20 @@ def _fill_from(path: str, touched: Sequence[tuple[int, _RowGroup]], span: range,
                 read, at = read + count, at + count
 
 
-def _row_groups(path: str) -> Iterator[_RowGroup]:
-    metadata = pq.read_metadata(path)
+def _row_groups(file: ParquetBytes) -> Iterator[_RowGroup]:
+    metadata = file.metadata
     if metadata.schema.names != _COLUMNS:
-        raise NotDirect(f"{path} has columns {metadata.schema.names}")
+        raise NotDirect(f"{file.name} has columns {metadata.schema.names}")
     plain = sys.byteorder == "little" and _ONE_PAGE.items() <= (metadata.metadata or {}).items()
     for index in range(metadata.num_row_groups):
         group = metadata.row_group(index)
         unit, frame = group.column(0).statistics, group.column(1).statistics
         whole = unit and frame and unit.min == unit.max and frame.max - frame.min + 1 == group.num_rows
         if not whole:
-            raise NotDirect(f"{path}: row group {index} is not a run of frames of one unit")
+            raise NotDirect(f"{file.name}: row group {index} is not a run of frames of one unit")
         values = group.column(2)
         header = values.total_compressed_size - 4 * values.num_values
         complete = values.statistics is not None and values.statistics.null_count == 0
         lies_plainly = plain and complete and values.compression == "UNCOMPRESSED" and 0 < header < _LARGEST_PAGE_HEADER
         values_at = values.data_page_offset + header if lies_plainly else None
-        yield _RowGroup(path, metadata, index, unit.min, frame.min, frame.max + 1, values_at)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Put the names of the folder's files on disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield _RowGroup(file, index, unit.min, frame.min, frame.max + 1, values_at)

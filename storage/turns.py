@@ -9,6 +9,8 @@ from filelock import FileLock, Timeout
 
 from storage.settings import Settings
 
+WHOLE_LAKE = "lake"  # the key of what may run beside no other write
+
 
 class LakeBusy(Exception):
     """Other writers held the lake for longer than NEUROLAKE_LOCK_TIMEOUT_S."""
@@ -42,12 +44,19 @@ def _file_turn(settings: Settings) -> Iterator[None]:
 @contextmanager
 def _postgres_turn(settings: Settings, keys: Iterable[str]) -> Iterator[None]:
     # Sorted, so that two writers of the same keys can't wait for each other; freed when the connection ends.
-    numbers = sorted({int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True) for key in keys})
+    keys = set(keys)
+    numbers = sorted(map(_number, keys))
     with psycopg.connect(settings.catalog, autocommit=True) as connection:
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{int(settings.lock_timeout_s * 1000)}ms"])
         try:
+            if WHOLE_LAKE not in keys:  # shared: who wants the whole lake waits until nobody is within a write
+                connection.execute("SELECT pg_advisory_lock_shared(%s)", [_number(WHOLE_LAKE)])
             for number in numbers:
                 connection.execute("SELECT pg_advisory_lock(%s)", [number])
         except psycopg.errors.LockNotAvailable as error:
             raise LakeBusy(f"a key of this write was held for {settings.lock_timeout_s:g} s") from error
         yield
+
+
+def _number(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], signed=True)

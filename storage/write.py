@@ -4,7 +4,7 @@ import getpass
 import json
 import random
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from storage.declaration import Table
+from storage.new_file import data_path, discard
+from storage.object_store import StoreFailed, StorePath
 from storage.row_files import RowBlocks, write_row_files
 from storage.settings import Settings
 from storage.tables import REJECTED, TABLES, TRACES
@@ -25,6 +27,9 @@ from storage.turns import turn
 _CONFLICT_SIGNS = ("conflict", "retry count", "database is locked", "could not serialize", "deadlock", "duplicate key")
 # Encoding Parquet is the larger part of a write and leaves the interpreter free; more would hold more spans in memory.
 _FILES_AT_ONCE = 2
+# DuckDB 1.5 hangs for ever when an upload in parts fails to begin and its end then succeeds; with fewer bytes than one
+# of its parts (80 MB) it sends the file whole.
+_BYTES_PER_INSERT = 64_000_000
 _Delete = tuple[Table, tuple[tuple[str, str], ...]]
 
 
@@ -34,7 +39,7 @@ class _File:
 
     table: Table
     session_id: str
-    path: Path
+    path: Path | StorePath
 
 
 def replace_rows(
@@ -48,17 +53,19 @@ def replace_rows(
     forget_rejected: Iterable[str] = (),
     message: str,
     info: Mapping[str, object],
+    admit: Callable[[], None] = lambda: None,
 ) -> int:
     """Write rows so that they appear everywhere or nowhere, and return the snapshot they made.
 
     Every row of a table that shares its ``replaced_by`` values with a new row goes; sessions to forget lose all
     rows in all tables; files to forget leave recorded.rejected. ``rows`` must have the declared Arrow schema
     (`Table.rows` gives it): ValueError otherwise. Conflicts with other writers are tried again for lock_timeout_s, then
-    raised as duckdb.Error. Files that a failed write leaves behind belong to no snapshot and are never read.
+    raised as duckdb.Error; StoreFailed when S3 fails. ``admit`` is called once it is this write's turn, to raise what
+    speaks against it. Files that a failed write leaves behind belong to no snapshot and are never read.
     """
     for table, new in rows.items():
         _refuse_undeclared(table, new)
-    files = _written(traces, blocks, settings.data_folder)
+    files = _written(traces, blocks, data_path(settings))
     gone = sorted({*forget_sessions, *(file.session_id for file in files)})
     deletes: list[_Delete] = [(file.table, (("session_id", file.session_id),)) for file in files]
     deletes += [(REJECTED, (("source_uri", uri),)) for uri in forget_rejected]
@@ -71,21 +78,24 @@ def replace_rows(
     for attempt in count(1):
         try:
             with turn(settings, locks):
-                return _commit(connection, rows, files, gone, deletes, message, info)
+                admit()
+                return _commit(connection, _in_parts(rows, settings), files, gone, deletes, message, info)
         except duckdb.Error as error:
+            if settings.data_on_s3 and "HTTP" in str(error):
+                raise StoreFailed(f"nothing was written; {settings.data_address} (NEUROLAKE_DATA): {error}") from error
             if time.monotonic() > give_up_at or not any(sign in str(error).lower() for sign in _CONFLICT_SIGNS):
                 raise
             time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 6)))
 
 
-def _written(traces: Sequence[Traces], blocks: Sequence[RowBlocks], data_folder: Path) -> list[_File]:
+def _written(traces: Sequence[Traces], blocks: Sequence[RowBlocks], data: Path | StorePath) -> list[_File]:
     """Every file, on disk; none of them when one can't be written."""
 
     def of_traces(one: Traces) -> list[_File]:
-        return [_File(TRACES, one.session_id, write_trace_file(one, data_folder))]
+        return [_File(TRACES, one.session_id, write_trace_file(one, data))]
 
     def of_blocks(rows: RowBlocks) -> list[_File]:
-        return [_File(rows.table, session, path) for session, path in write_row_files(rows, data_folder).items()]
+        return [_File(rows.table, session, path) for session, path in write_row_files(rows, data).items()]
 
     with ThreadPoolExecutor(_FILES_AT_ONCE) as pool:
         # Rows first: what is begun last is finished alone, and a signal is written sooner than a table.
@@ -94,8 +104,7 @@ def _written(traces: Sequence[Traces], blocks: Sequence[RowBlocks], data_folder:
         if any(future.exception() for future in done):
             pool.shutdown(cancel_futures=True)
             written = [file for future in futures if not _failed(future) for file in future.result()]
-            for file in written:
-                file.path.unlink(missing_ok=True)
+            discard(*(file.path for file in written))
         return [file for future in futures if not future.cancelled() for file in future.result()]
 
 
@@ -105,7 +114,7 @@ def _failed(future: Future) -> bool:
 
 def _commit(
     connection: duckdb.DuckDBPyConnection,
-    rows: Mapping[Table, pa.Table],
+    rows: Iterable[tuple[Table, pa.Table]],
     files: Sequence[_File],
     gone: Sequence[str],
     deletes: Sequence[_Delete],
@@ -126,11 +135,10 @@ def _commit(
                 "CALL ducklake_add_data_files('lake', ?, ?, schema => ?, hive_partitioning => true)",
                 [file.table.short_name, str(file.path), file.table.schema_name],
             )
-        for table, new in rows.items():
-            if new.num_rows:
-                connection.register("new_rows", new)
-                connection.execute(f"INSERT INTO {table.name} SELECT * FROM new_rows")
-                connection.unregister("new_rows")
+        for table, new in rows:
+            connection.register("new_rows", new)
+            connection.execute(f"INSERT INTO {table.name} SELECT * FROM new_rows")
+            connection.unregister("new_rows")
         connection.execute(
             "CALL lake.set_commit_message(?, ?, extra_info => ?)",
             [getpass.getuser(), message, json.dumps(dict(info), default=str)],
@@ -142,6 +150,18 @@ def _commit(
         raise
     # All of the result: one read half-way keeps SQLite's shared lock, and nobody else could commit.
     return connection.execute("FROM lake.last_committed_snapshot()").fetchall()[0][0]
+
+
+def _in_parts(rows: Mapping[Table, pa.Table], settings: Settings) -> Iterator[tuple[Table, pa.Table]]:
+    """What each INSERT takes: all rows of a table, on S3 in parts of _BYTES_PER_INSERT or of a single row."""
+    left = [(table, new) for table, new in rows.items() if new.num_rows]
+    while left:
+        table, new = left.pop(0)
+        if settings.data_on_s3 and new.nbytes > _BYTES_PER_INSERT and new.num_rows > 1:
+            half = new.num_rows // 2
+            left[:0] = [(table, new.slice(0, half)), (table, new.slice(half))]
+        else:
+            yield table, new
 
 
 def _deletes_of_sessions(connection: duckdb.DuckDBPyConnection, gone: Sequence[str]) -> list[_Delete]:

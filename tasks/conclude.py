@@ -16,6 +16,7 @@ from storage.declaration import Table
 from storage.due import StudyDue
 from storage.lake import Lake, open_lake
 from storage.tables import PROMOTIONS, STUDIES
+from tasks.attempts import HOUR_S, PATIENT
 from tasks.decode import PARTS, decode_study
 from tasks.decode_time import SessionAbout, decode_time
 from tasks.effects import effects
@@ -38,7 +39,13 @@ class Concluded:
     study_id: str
 
 
-@task(cache_policy=NO_CACHE, tags=["lake", "registry"], task_run_name="omission study of {due.project}")
+@task(
+    **PATIENT,
+    timeout_seconds=24 * HOUR_S,
+    cache_policy=NO_CACHE,
+    tags=["lake", "registry"],
+    task_run_name="omission study of {due.project}",
+)
 def conclude_study(
     due: StudyDue,
     protocol: str,

@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from storage.resumable_download import DownloadFailed, Interrupted, Opened, bring
 from storage.verified_files import VerifiedFiles
 from tasks.allen_choice import Advance, AllenChoice, AllenSession, Criterion, Fetched, FoundSessions, fitting
+from tasks.attempts import HOUR_S
 from tasks.isolation import ProcessDied, run_isolated
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _WHOLE_TABLE = "as the warehouse gave it"
 _WHOLE_NWB = "opens to its end"
 
 
-@task(cache_policy=NO_CACHE, task_run_name="find sessions")
+@task(timeout_seconds=HOUR_S, cache_policy=NO_CACHE, task_run_name="find sessions")
 def find_sessions(choice: AllenChoice, folder: Path) -> FoundSessions:
     """Sessions that fit the choice, by id. Raises ValueError naming the values that exist when none does."""
     known = VerifiedFiles(folder)
@@ -58,7 +59,7 @@ def find_sessions(choice: AllenChoice, folder: Path) -> FoundSessions:
     return FoundSessions(tuple(sessions))
 
 
-@task(cache_policy=NO_CACHE, task_run_name="fetch {session.session_id}")
+@task(timeout_seconds=24 * HOUR_S, cache_policy=NO_CACHE, task_run_name="fetch {session.session_id}")
 def fetch_session(session: AllenSession, choice: AllenChoice, advance: Advance = lambda done, total: None) -> Fetched:
     """Download a session's file, or what is missing of it, unless it is here whole."""
     known, path = VerifiedFiles(session.folder), session.path

@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from storage.resumable_download import DownloadFailed, Interrupted, Opened, bring
 from storage.verified_files import VerifiedFiles
 from tasks.allen_choice import Advance, AllenChoice, AllenSession, Criterion, Fetched, FoundSessions, fitting
+from tasks.attempts import HOUR_S
 
 if TYPE_CHECKING:
     from allensdk.api.cloud_cache.cloud_cache import S3CloudCache
@@ -24,7 +25,7 @@ _BUCKET, _PROJECT = "visual-behavior-ophys-data", "visual-behavior-ophys"
 _CHUNK_BYTES = 1 << 17  # what of a chunk has come when the connection breaks is lost
 
 
-@task(cache_policy=NO_CACHE, task_run_name="find experiments")
+@task(timeout_seconds=HOUR_S, cache_policy=NO_CACHE, task_run_name="find experiments")
 def find_experiments(choice: AllenChoice, folder: Path) -> FoundSessions:
     """Experiments that fit the choice, by id. Raises ValueError naming the values that exist when none does."""
     from allensdk.brain_observatory.behavior.behavior_project_cache import VisualBehaviorOphysProjectCache
@@ -59,7 +60,7 @@ def find_experiments(choice: AllenChoice, folder: Path) -> FoundSessions:
     return FoundSessions(tuple(sessions), note)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="fetch {session.session_id}")
+@task(timeout_seconds=24 * HOUR_S, cache_policy=NO_CACHE, task_run_name="fetch {session.session_id}")
 def fetch_experiment(
     session: AllenSession, choice: AllenChoice, advance: Advance = lambda done, total: None
 ) -> Fetched:

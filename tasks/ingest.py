@@ -19,7 +19,9 @@ from storage.readers.parts import recording_sha256, uri_of
 from storage.readers.recording import Recording, Refused
 from storage.settings import Settings
 from storage.tables import REJECTED
+from tasks.attempts import PATIENT
 from tasks.isolation import ProcessDied, ProcessHung, run_isolated
+from tasks.per_session import PER_SESSION
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ class Ingested:
     refusal: str | None = None
 
 
-@task(cache_policy=NO_CACHE, tags=["lake"], task_run_name="ingest {file.path}")
+@task(**PATIENT, cache_policy=NO_CACHE, tags=["lake", PER_SESSION], task_run_name="ingest {file.path}")
 def ingest_file(file: NewFile) -> Ingested:
     """Read a file and write its sessions in one transaction, or write down why it was refused."""
     settings = Settings()
     try:
-        return run_isolated(read_into_lake, file, settings, limit_s=_longest_s(file))
+        return run_isolated(read_into_lake, file, settings, limit_s=_longest_s(file) + 2 * settings.lock_timeout_s)
     except ProcessDied as died:
         refused = Refused(
             source_uri=uri_of(Path(file.path)),
@@ -55,7 +57,7 @@ def ingest_file(file: NewFile) -> Ingested:
 
 
 def _longest_s(file: NewFile) -> float:
-    """How long a recording may take: ten minutes, and a second for each megabyte, some fiftieth of the usual speed."""
+    """How long reading a file may take: ten minutes, and a second a megabyte, some fiftieth of the usual speed."""
     reader = reader_named(file.reader) if file.reader else None
     parts = parts_of(Path(file.path), reader, _about(file))
     return 600 + sum(os.path.getsize(part) for part in parts if os.path.exists(part)) / 1e6
@@ -89,6 +91,8 @@ def read_into_lake(file: NewFile, settings: Settings) -> Ingested:
                 forget_rejected=[recording.source_uri],
                 message=f"ingest {recording.source_uri}",
                 info={"project": file.project, "sessions": recording.session_ids, "sha256": recording.content_sha256},
+                # Again, in turn: another file may have claimed the session since.
+                admit=lambda: _refuse_taken_ids(lake, recording),
             )
         except Refused as refused:
             return _reject(opening.result(), file, refused)

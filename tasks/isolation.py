@@ -53,16 +53,33 @@ def run_isolated(function: Callable[..., T], *arguments: object, limit_s: float 
             raise ProcessDied(f"the process that ran {function.__name__} died") from error
 
 
+def end_idle() -> None:
+    """End the process that is kept for the next call, unless it is at work: a process that ends waits for its own."""
+    global _worker
+    if _lock.acquire(blocking=False):
+        try:
+            if _worker is not None:
+                _worker.end()
+                _worker = None
+        finally:
+            _lock.release()
+
+
 class _Worker:
     """One process, watched."""
 
     def __init__(self) -> None:
+        # A worker of Dask is a daemon, which may have no children lest they outlive it; this one ends with its parent.
+        multiprocessing.current_process().daemon = False
         # Not forked: threads of Polars and Arrow don't survive a fork.
         spawn = multiprocessing.get_context("spawn")
         self._pid = spawn.Value(c_int, 0)
         self._alive_at = spawn.Value(c_double, 0.0)
         self._pool = ProcessPoolExecutor(1, spawn, _begin, (self._pid, self._alive_at))
         self.hung = ""
+
+    def end(self) -> None:
+        self._pool.shutdown()
 
     def run(self, function: Callable[..., T], arguments: tuple, limit_s: float) -> T:
         future = self._pool.submit(function, *arguments)

@@ -22,15 +22,23 @@ from storage.tables import (
     SPIKE_FEATURES,
     STUDIES,
 )
+from tasks.attempts import HOUR_S, PATIENT
 from tasks.event_rows import event_rows
 from tasks.mean_responses import behavior_means, means_of_snippets, means_of_traces
+from tasks.per_session import PER_SESSION
 from tasks.recipes import DEFAULT_RECIPE, Recipe
 from tasks.session_trials import EDGE, GAP_RATIO, session_events, session_signals, session_trials
 
 _KEY = ("unit_id", "condition")
 
 
-@task(cache_policy=NO_CACHE, tags=["lake"], task_run_name="responses of {due.session_id}")
+@task(
+    **PATIENT,
+    timeout_seconds=4 * HOUR_S,
+    cache_policy=NO_CACHE,
+    tags=["lake", PER_SESSION],
+    task_run_name="responses of {due.session_id}",
+)
 def measure_responses(due: SessionDue, protocol: str, flow_run_id: str | None, recipe: Recipe = DEFAULT_RECIPE) -> str:
     """Mean responses and their features per unit and condition, under the id that was due.
 

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import storage.traces
+from storage.byte_ranges import LocalBytes
 from storage.lake import Lake, open_lake
 from storage.traces import NotDirect, TraceMatrix, TraceStream, _row_groups, read_trace_files, write_trace_file
 
@@ -192,7 +193,7 @@ def test_units_that_do_not_fit_the_matrix_are_refused(
 
 
 def test_only_groups_without_missing_values_are_read_from_where_they_lie(tmp_path: Path, matrix: TraceMatrix) -> None:
-    groups = list(_row_groups(str(write_trace_file(matrix, tmp_path))))
+    groups = list(_row_groups(LocalBytes(str(write_trace_file(matrix, tmp_path)))))
     assert {group.unit_id: group.values_at is not None for group in groups} == {
         3: False,
         5: False,
@@ -212,7 +213,7 @@ def test_a_file_that_arrow_wrote_in_that_layout_is_read_directly(tmp_path: Path,
             frames = pa.array(range(50), pa.int32())
             columns = [pa.array([unit] * 50, pa.int64()), frames, pa.array(trace, from_pandas=True)]
             writer.write_table(pa.table(columns, schema=schema))
-    assert [group.values_at is not None for group in _row_groups(path)] == [True, False, True, False]
+    assert [group.values_at is not None for group in _row_groups(LocalBytes(path))] == [True, False, True, False]
     np.testing.assert_array_equal(read_trace_files([path], units=UNITS)[1], matrix.values)
 
 
