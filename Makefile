@@ -16,7 +16,7 @@ READY := .venv/.ready
 ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly up down status omission maintain test platformtest lint wheel bench bench-ingest bench-events bench-mixed bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
+.PHONY: help nightly up down status omission maintain test platformtest lint wheel bench bench-ingest bench-events bench-mixed bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -42,8 +42,8 @@ maintain: $(READY) ## compact, expire old snapshots, clear away what belongs to 
 test: $(READY) ## run the tests
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup
 
-platformtest: $(READY) ## tests of the whole platform: Chromium, schedules, faults, load; twenty minutes or more
-	@.venv/bin/python -m pytest tests/platform --durations=0
+platformtest: $(READY) ## tests of the whole platform: a browser, schedules, faults, load; half an hour; SCREENSHOTS=folder keeps the pictures
+	@.venv/bin/python -m pytest -m platform --durations=20
 
 lint: $(READY) ## ruff, import contracts, stale data dictionary
 	.venv/bin/ruff check .
@@ -69,6 +69,9 @@ bench-ingest: $(READY) $(ALLEN_READY) ## a recording into the lake, beside h5py 
 
 bench-events: $(READY) ## event-locked responses, beside pandas, pynapple and the AllenSDK
 	@.venv/bin/python benchmarks/event_responses.py
+
+bench-sessions: $(READY) ## many small sessions, by one process and by three workers, as the lake grows
+	@.venv/bin/python benchmarks/many_sessions.py
 
 bench-mixed: $(READY) ## how long the mixed models take as rows grow
 	@.venv/bin/python benchmarks/mixed_models.py

@@ -26,7 +26,7 @@ from storage.settings import Settings
 DEPLOYMENTS = Path(__file__).resolve().parents[1] / "deployments"
 FILES = (DEPLOYMENTS / "prefect.yaml", DEPLOYMENTS / "allen" / "prefect.yaml")
 # Flow runs at once: nights and studies share two cores and one lake; the AllenSDK's caches have one writer.
-_RUNS_AT_ONCE = {"cpu": 2, "allen": 1}
+_RUNS_AT_ONCE = {"cpu": 3, "allen": 1}
 _ONE_AT_A_TIME = ("cpu", "nights")  # pool and queue
 _SERVER_WITHIN_S = 240
 

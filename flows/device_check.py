@@ -8,19 +8,22 @@ from prefect import flow, get_run_logger
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.devices import Device, chosen_device, device_in_words, largest_error_of_products
+from tasks.form import as_form
 
 _LARGEST_ERROR = 1e-3  # float32, or TF32 on a GPU, against float64
 
 
 class DeviceChoice(BaseModel):
-    """What a person fills in to try a device."""
+    """Which device is tried, and for how long."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=as_form)
 
     device: Annotated[
         Device, Field(description="'auto': a GPU where there is one; 'cuda': a GPU or nothing; 'cpu'")
     ] = "auto"
-    duration_s: Annotated[float, Field(description="how long to keep the device busy (s)", ge=0, le=3600)] = 1.0
+    duration_s: Annotated[
+        float, Field(title="Duration (s)", description="how long to keep the device busy", ge=0, le=3600)
+    ] = 1.0
 
 
 @dataclass(frozen=True)

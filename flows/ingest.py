@@ -13,14 +13,15 @@ from flows.progress import StepProgress
 from storage.due import new_files
 from storage.lake import open_lake
 from storage.sources import load_sources
+from tasks.form import as_form
 from tasks.ingest import ingest_file
 from tasks.present import NightSummary, summarise
 
 
 class IngestChoice(BaseModel):
-    """What a person fills in to have recordings read now."""
+    """Which recordings are read now, if the lake has not met them."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=as_form)
 
     sources: Annotated[
         str,

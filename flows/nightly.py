@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from prefect import flow
 from prefect.runtime import flow_run
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from flows.artifacts import leave_recordings, leave_studies, leave_summary
 from flows.notify import TOLD_OF, tell_of_refusals
@@ -14,13 +14,16 @@ from flows.study_steps import study_steps
 from storage.due import new_files
 from storage.lake import open_lake
 from storage.sources import load_sources
+from tasks.form import as_form
 from tasks.ingest import ingest_file
 from tasks.present import NightSummary, summarise
 from tasks.recipes import Recipe
 
 
 class NightChoice(BaseModel):
-    """What a person fills in to run a night by hand."""
+    """Which recordings are read if they are new, and under which protocol all projects are concluded on."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=as_form)
 
     sources: Annotated[
         str,

@@ -13,6 +13,7 @@ from flows.study_steps import study_steps
 from models.event_responses import Window
 from storage.due import Selection, require_known
 from storage.lake import open_lake
+from tasks.form import as_form
 from tasks.present import StudySummary, summarise_study
 from tasks.recipes import Recipe
 
@@ -20,9 +21,9 @@ _LONGEST_STEP_S = 0.1  # the slope from 0 to 0.2 s needs two samples
 
 
 class OmissionChoice(BaseModel):
-    """What a person fills in to run the omission study."""
+    """Which sessions take part, under which protocol, and which window around each onset is measured."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=as_form)
 
     project: Annotated[
         str, Field(description="the collection of sessions, as sources.yaml names it", examples=["simulated"])
@@ -32,14 +33,43 @@ class OmissionChoice(BaseModel):
         Field(description="'rigorous': no leakage, nothing extrapolated; 'published': as the source study did it"),
     ] = "rigorous"
     cre_lines: Annotated[
-        list[str], Field(description="driver lines to take part; none: all", examples=[["Vip-IRES-Cre"]])
+        list[str],
+        Field(
+            title="Driver lines",
+            description="driver lines to take part, such as Vip-IRES-Cre, as recorded.sessions.cre_line has them; "
+            "none: all",
+            examples=[["Vip-IRES-Cre"]],
+        ),
     ] = []
-    session_ids: Annotated[list[str], Field(description="sessions to take part; none: all")] = []
-    window_start_s: Annotated[float, Field(description="start of the window from onset (s)", ge=-10, le=-0.1)] = -1.0
-    window_stop_s: Annotated[float, Field(description="end of the window from onset (s)", ge=1.0, le=20)] = 2.0
-    sample_count: Annotated[int, Field(description="evenly spaced samples in the window", ge=12, le=2000)] = 90
+    session_ids: Annotated[
+        list[str],
+        Field(
+            title="Sessions",
+            description="sessions to take part, as recorded.sessions.session_id has them; none: all",
+            examples=[["allen_vb-951980471"]],
+        ),
+    ] = []
+    window_start_s: Annotated[
+        float, Field(title="Window start (s)", description="start of the window, from onset", ge=-10, le=-0.1)
+    ] = -1.0
+    window_stop_s: Annotated[
+        float, Field(title="Window end (s)", description="end of the window, from onset", ge=1.0, le=20)
+    ] = 2.0
+    sample_count: Annotated[
+        int,
+        Field(
+            title="Samples in the window",
+            description="evenly spaced, at most 0.1 s from one to the next",
+            ge=12,
+            le=2000,
+        ),
+    ] = 90
     per_event: Annotated[
-        bool, Field(description="also keep the sixteen features of every cell's response to every single event")
+        bool,
+        Field(
+            title="Keep every single response",
+            description="also keep the sixteen features of every cell's response to every single event",
+        ),
     ] = False
 
     @model_validator(mode="after")

@@ -23,6 +23,8 @@ _UNLESS_SET = {
     "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # A run says on its page what it does: which device it has, for one.
     "PREFECT_LOGGING_LEVEL": "INFO",
+    # What the server answers while Postgres is away.
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
     # Seconds between a click on "run" and its worker's next look, at most.
     "PREFECT_WORKER_QUERY_SECONDS": "3",
     # One thread for each library, so that workers on one machine don't fight.

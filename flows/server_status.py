@@ -37,7 +37,7 @@ def show_server(console: Console, zone: ZoneInfo, began: datetime) -> list[str]:
         with get_client(sync_client=True) as client:
             deployments = sorted(client.read_deployments(), key=lambda one: one.name)
             pools = sorted({one.work_pool_name for one in deployments if one.work_pool_name})
-            silent = [trouble for pool in pools if (trouble := _without_worker(client, pool))]
+            silent = [trouble for pool in pools if (trouble := _without_worker(client, pool, began))]
             page, unscheduled = _to_come(client, deployments, zone, began)
             console.print(page)
             console.print(_of_runs(client, deployments, zone))
@@ -50,8 +50,10 @@ def show_server(console: Console, zone: ZoneInfo, began: datetime) -> list[str]:
         return [f"Prefect's server does not answer ({type(error).__name__}); see its log"]
 
 
-def _without_worker(client: SyncPrefectClient, pool: str) -> str | None:
+def _without_worker(client: SyncPrefectClient, pool: str, began: datetime) -> str | None:
     now = datetime.now(UTC)
+    if now - began < _SILENT_AFTER:
+        return None
     heard = [worker.last_heartbeat_time for worker in client.read_workers_for_work_pool(pool)]
     # None at all: a pool, such as `allen`, that this installation doesn't use.
     if not heard or any(time and now - time < _SILENT_AFTER for time in heard):

@@ -103,12 +103,13 @@ class Registry:
         """
         if known := self.version_of_study(training.model_name, training.study_id):
             return known
+        self._end_those_left_by(training.study_id)
         from mlflow.data.code_dataset_source import CodeDatasetSource
 
         mlflow = self._mlflow
         example = training.rows.select(training.columns).head(5).to_pandas()
-        with mlflow.start_run(experiment_id=self._experiment_id, run_name=training.study_id) as run:
-            mlflow.set_tags({"study_id": training.study_id, "lake_snapshot": training.snapshot_id})
+        tags = {"study_id": training.study_id, "lake_snapshot": training.snapshot_id}
+        with mlflow.start_run(experiment_id=self._experiment_id, run_name=training.study_id, tags=tags) as run:
             mlflow.log_params(dict(training.parameters) | {"lake_snapshot": training.snapshot_id})
             source = CodeDatasetSource({"sql": training.statement, "lake_snapshot": str(training.snapshot_id)})
             rows = mlflow.data.from_polars(
@@ -156,6 +157,12 @@ class Registry:
             found = self._client.get_model_version_by_alias(model_name, "champion")
             return ModelVersion(model_name, int(found.version), found.run_id)
         return None
+
+    def _end_those_left_by(self, study_id: str) -> None:
+        """A training that was killed leaves its run open for ever."""
+        left = f"tags.study_id = '{study_id}' and attributes.status = 'RUNNING'"
+        for run in self._client.search_runs([self._experiment_id], left):
+            self._client.set_terminated(run.info.run_id, "KILLED")
 
     @contextmanager
     def _unless(self, *codes: str) -> Iterator[None]:

@@ -7,14 +7,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from tasks.form import as_form
+
 Row = Mapping[str, Any]
 Advance = Callable[[int, int | None], None]  # bytes that are here, and of how many
 
 
 class AllenChoice(BaseModel):
-    """What a person fills in to fetch sessions. Criteria that are left empty leave every session in."""
+    """Which sessions are fetched. Criteria that are left empty leave every session in."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=as_form)
 
     cache: Annotated[
         Literal["visual_behavior", "neuropixels"],

@@ -28,6 +28,8 @@ _PASSES = {
     ("requests", "Timeout"),
     ("builtins", "ConnectionError"),
 }
+# A disk stays full until somebody makes room.
+_FULL = ("no space left on device", "disk is full")
 
 
 def may_pass(error: BaseException) -> bool:
@@ -35,6 +37,8 @@ def may_pass(error: BaseException) -> bool:
 
     What an error was raised from counts too: MLflow, for one, words a lost connection as an error of its own.
     """
+    if any(sign in str(one).lower() for one in _with_causes(error) for sign in _FULL):
+        return False
     kinds = [kind for one in _with_causes(error) for kind in type(one).__mro__]
     return any((kind.__module__.partition(".")[0].lstrip("_"), kind.__name__) in _PASSES for kind in kinds)
 

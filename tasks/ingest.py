@@ -130,11 +130,16 @@ def _reject(lake: Lake, file: NewFile, refused: Refused) -> Ingested:
 
 def _refuse_taken_ids(lake: Lake, recording: Recording) -> None:
     """Two files may not claim one session: neither is known to be the right one."""
+    if not recording.session_ids:
+        return
+    ids = {f"id_{number}": session_id for number, session_id in enumerate(recording.session_ids)}
+    # Each by its name: DuckLake holds those against what it knows of its files, and opens few of many.
+    named = ", ".join(f"${name}" for name in ids)
     taken = lake.query(
-        """SELECT session_id, source_uri FROM recorded.sessions
-        WHERE list_contains($ids, session_id) AND source_uri <> $uri ORDER BY session_id""",
-        ids=list(recording.session_ids),
+        f"""SELECT session_id, source_uri FROM recorded.sessions
+        WHERE session_id IN ({named}) AND source_uri <> $uri ORDER BY session_id""",
         uri=recording.source_uri,
+        **ids,
     ).rows()
     if taken:
         session_id, other = taken[0]

@@ -25,7 +25,7 @@ from tests.flows.listener import Listener, listener
 from tests.flows.server_and_worker import deploy, server_and_worker
 from tests.flows.test_day_folder import UNITS, write_session
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 SESSIONS = 80
 

@@ -16,7 +16,7 @@ from storage.settings import Settings
 from tasks.maintain import check_lake, expire_old_snapshots, remove_old_files, summarise_maintenance
 from tests.storage.writer_process import whole_sessions, write_session
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 
 def _maintain(settings: Settings, *arguments: str) -> tuple[int, str]:

@@ -24,6 +24,9 @@ from storage.settings import Settings
 from tests.flows.named_postgres import named_postgres
 
 
+pytestmark = pytest.mark.platform
+
+
 @pytest.fixture
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Short and open to others: for its socket, and for the user that it runs as.

@@ -16,7 +16,7 @@ from tests.flows.named_postgres import named_postgres
 from tests.flows.running_platform import command, ended_run, everything, run_deployment
 from tests.flows.test_up import PLAN
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 PASSWORDS = {"prefect": "prefect-5ecret!", "mlflow": "mlflow-5ecret!%", "postgres": "postgres/5ecret@%"}
 

@@ -27,7 +27,7 @@ from storage.lake import open_lake
 from storage.settings import Settings
 from storage.tables import TABLES
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 STEPS = Path(__file__).with_name("session_steps.py")
 PLAN = ChangeDetectionPlan(n_vip_mice=1, n_sst_mice=1, cells_per_mouse=3, duration_s=60)

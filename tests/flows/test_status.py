@@ -18,7 +18,7 @@ from flows.start_checks import CannotStart, require_free_ports, require_safe_add
 from storage.settings import Settings
 from tests.flows.running_platform import command, free_port
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 
 def test_when_nothing_runs_it_says_so_and_what_to_do() -> None:

@@ -10,7 +10,7 @@ from tests.flows.running_platform import ended_run
 from tests.platform.browsing import Browsing
 from tests.platform.lab import ENDED_WITHIN_S, Lab
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 MODEL = "omitted-or-presented-lab-rigorous"
 FORM = OmissionChoice.model_json_schema()
@@ -76,6 +76,10 @@ def test_the_form_shows_each_field_with_its_help_and_keeps_its_limits(browser: B
         for attribute, limit in (("min", "minimum"), ("max", "maximum")):
             if limit in declared:
                 assert float(shown.get_by_role("spinbutton").get_attribute(attribute)) == declared[limit]
+
+    # Prefect keeps the schema in Postgres, which orders keys by their length.
+    heights = [field(browser, name).bounding_box()["y"] for name in FORM["properties"]]
+    assert heights == sorted(heights)
 
     deployment = lab.ask("/deployments/name/omission_study/omission-study")["id"]
     runs_before = lab.ask("/flow_runs/count", {"deployments": {"id": {"any_": [deployment]}}})

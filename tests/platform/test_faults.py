@@ -25,7 +25,7 @@ from tests.platform.breaking import (
 )
 from tests.platform.lab import Lab, wait_for
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 SESSIONS = 40
 PLAN = ChangeDetectionPlan(n_vip_mice=2, n_sst_mice=2, cells_per_mouse=3, duration_s=90)

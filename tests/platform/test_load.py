@@ -10,7 +10,7 @@ from benchmarks.many_sessions import WORKERS, client_environment, commit_times_s
 from storage.check import run_checks
 from tests.platform.lab import Lab, wait_for
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 SESSIONS, UNITS, FRAMES = 500, 4, 60
 FLOWS, TASKS = 6, 400

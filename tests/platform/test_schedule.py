@@ -23,11 +23,11 @@ from tests.flows.running_platform import command, ended_run
 from tests.flows.server_and_worker import deploy, server_and_worker
 from tests.platform.lab import ENDED_WITHIN_S, PLAN, Lab, wait_for
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 MODEL = "omitted-or-presented-lab-rigorous"
 ONE_MORE_MOUSE = replace(PLAN, n_sst_mice=PLAN.n_sst_mice + 1)
-_SCHEDULED_WITHIN_S = 90  # the scheduler looks once a minute, and sooner at what has changed
+_SCHEDULED_WITHIN_S = 90  # the scheduler looks once a minute
 
 
 def test_every_deployment_with_a_schedule_has_runs_to_come_and_status_says_when(lab: Lab) -> None:
@@ -96,10 +96,10 @@ def test_a_scheduler_that_makes_no_runs_is_named_while_the_server_is_in_good_hea
 
 
 def schedule_night(lab: Lab) -> dict:
-    """Move the nightly schedule to less than a minute from now; the run that the server makes of it."""
+    """Move the nightly schedule to little more than a minute from now; the run that the server makes of it."""
     nightly = lab.ask("/deployments/name/nightly/nightly")
     path = f"/deployments/{nightly['id']}/schedules/{nightly['schedules'][0]['id']}"
-    for ahead_s in (50, 100, 200):  # the scheduler of a machine that is busy is late for a time that is near
+    for ahead_s in (75, 150):  # the scheduler looks once a minute, and later where the machine is busy
         at = datetime.now(UTC) + timedelta(seconds=ahead_s)
         schedule = {"interval": timedelta(days=1).total_seconds(), "anchor_date": at.isoformat(), "timezone": "UTC"}
         lab.ask(path, {"schedule": schedule}, "PATCH")

@@ -22,7 +22,7 @@ from tests.storage.postgres_server import postgres_address, postgres_settings  #
 from tests.storage.whole_lake import fill
 from tests.storage.writer_process import whole_sessions, write_session
 
-pytestmark = pytest.mark.xdist_group("postgres")
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.platform]
 
 
 @pytest.fixture(params=["to postgres", "to sqlite"])

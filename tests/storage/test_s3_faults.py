@@ -35,7 +35,7 @@ from tests.storage.s3_server import (  # noqa: F401 (some are fixtures)
 from tests.storage.writer_process import session_rows, session_traces, whole_sessions, write_session
 
 HERE = Path(__file__).parent
-pytestmark = pytest.mark.xdist_group("postgres")
+pytestmark = [pytest.mark.xdist_group("postgres"), pytest.mark.platform]
 
 
 def _is(method: str, part: str) -> Callable[[str, str], bool]:

@@ -25,7 +25,7 @@ from tasks.attempts import PATIENT, may_pass
 from tasks.ingest import ingest_file
 from tasks.present import present_study
 
-pytestmark = pytest.mark.xdist_group("nights")
+pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
 
 PLAN = ChangeDetectionPlan(n_vip_mice=1, n_sst_mice=0, cells_per_mouse=2, duration_s=60)
 
