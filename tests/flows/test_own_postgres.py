@@ -23,7 +23,6 @@ from storage.postgres import (
 from storage.settings import Settings
 from tests.flows.named_postgres import named_postgres
 
-
 pytestmark = pytest.mark.platform
 
 
