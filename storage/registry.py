@@ -108,7 +108,7 @@ class Registry:
 
         mlflow = self._mlflow
         example = training.rows.select(training.columns).head(5).to_pandas()
-        tags = {"study_id": training.study_id, "lake_snapshot": training.snapshot_id}
+        tags = {"study_id": training.study_id, "lake_snapshot": str(training.snapshot_id)}
         with mlflow.start_run(experiment_id=self._experiment_id, run_name=training.study_id, tags=tags) as run:
             mlflow.log_params(dict(training.parameters) | {"lake_snapshot": training.snapshot_id})
             source = CodeDatasetSource({"sql": training.statement, "lake_snapshot": str(training.snapshot_id)})

@@ -49,10 +49,12 @@ def _postgres_turn(settings: Settings, keys: Iterable[str]) -> Iterator[None]:
     with psycopg.connect(settings.catalog, autocommit=True) as connection:
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{int(settings.lock_timeout_s * 1000)}ms"])
         try:
-            if WHOLE_LAKE not in keys:  # shared: who wants the whole lake waits until nobody is within a write
-                connection.execute("SELECT pg_advisory_lock_shared(%s)", [_number(WHOLE_LAKE)])
             for number in numbers:
                 connection.execute("SELECT pg_advisory_lock(%s)", [number])
+            if (
+                WHOLE_LAKE not in keys
+            ):  # last: who wants the whole lake waits for writes, not for their queue
+                connection.execute("SELECT pg_advisory_lock_shared(%s)", [_number(WHOLE_LAKE)])
         except psycopg.errors.LockNotAvailable as error:
             raise LakeBusy(f"a key of this write was held for {settings.lock_timeout_s:g} s") from error
         yield

@@ -125,3 +125,16 @@ def ended_run(environment: dict[str, str], run_id: str, within_s: float = 900) -
         assert time.monotonic() < give_up_at, f"{run['name']} is still {run['state_name']} after {within_s:g} s"
         time.sleep(0.5)
     return run
+
+
+def completed_run(environment: dict[str, str], run_id: str, within_s: float = 900) -> dict:
+    """The run once it has completed. Raises AssertionError with the last of its log when it ended otherwise."""
+    run = ended_run(environment, run_id, within_s)
+    assert run["state_type"] == "COMPLETED", f"{run['state']['message']}\n{log_of(environment, run_id)}"
+    return run
+
+
+def log_of(environment: dict[str, str], run_id: str) -> str:
+    """The last warnings and errors of a run, with their tracebacks."""
+    chosen = {"logs": {"flow_run_id": {"any_": [run_id]}, "level": {"ge_": 30}}, "sort": "TIMESTAMP_ASC"}
+    return "\n".join(line["message"] for line in ask_prefect(environment, "/logs/filter", chosen)[-10:])

@@ -13,7 +13,7 @@ from samples.write_sessions import write_sessions
 from storage.lake import open_lake
 from storage.settings import Settings
 from tests.flows.named_postgres import named_postgres
-from tests.flows.running_platform import command, ended_run, everything, run_deployment
+from tests.flows.running_platform import command, completed_run, everything, run_deployment
 from tests.flows.test_up import PLAN
 
 pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
@@ -57,8 +57,7 @@ def test_a_night_behind_passwords_on_the_postgres_of_the_lab(tmp_path_factory: p
                 assert status_of(page, "lab:another-password") == 401
                 assert status_of(page, login) == 200
 
-            night = ended_run(environment, run_deployment(environment, "nightly/nightly")["id"])
-            assert night["state_type"] == "COMPLETED", night["state"]["message"]
+            completed_run(environment, run_deployment(environment, "nightly/nightly")["id"])
             assert command(environment, "flows.status").returncode == 0
             with open_lake(Settings(home=home, catalog=lake), read_only=True) as opened:
                 assert opened.query("SELECT count(*) FROM recorded.sessions").item() == 8

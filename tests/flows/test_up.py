@@ -24,7 +24,7 @@ from samples.write_sessions import write_sessions
 from storage.lake import open_lake
 from storage.postgres import running_postgres
 from storage.settings import Settings
-from tests.flows.running_platform import ask_prefect, command, ended_run, run_deployment, said, started
+from tests.flows.running_platform import ask_prefect, command, completed_run, ended_run, run_deployment, said, started
 
 pytestmark = pytest.mark.xdist_group("nights")
 
@@ -103,8 +103,7 @@ def test_all_is_well_by_make_status(platform: Platform) -> None:
 def test_a_night_started_on_the_server_runs_on_a_worker(platform: Platform) -> None:
     night = ask_prefect(platform.environment, "/deployments/name/nightly/nightly")
     assert night["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
-    run = ended_run(platform.environment, run_deployment(platform.environment, "nightly/nightly")["id"])
-    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    run = completed_run(platform.environment, run_deployment(platform.environment, "nightly/nightly")["id"])
     chosen = {"artifacts": {"flow_run_id": {"any_": [run["id"]]}, "key": {"any_": ["night"]}}}
     assert "8 sessions in, none rejected" in ask_prefect(platform.environment, "/artifacts/filter", chosen)[0]["data"]
     with open_lake(Settings(home=platform.home), read_only=True) as lake:
@@ -175,7 +174,7 @@ def test_after_a_killed_make_up_the_next_clears_away_and_catches_one_night_up(pl
         assert ask_prefect(environment, f"/flow_runs/{lost}")["state_type"] == "CRASHED"
         states = [ask_prefect(environment, f"/flow_runs/{one}")["state_type"] for one in missed]
         assert states[:-1] == ["CANCELLED"] * (len(missed) - 1)
-        assert ended_run(environment, missed[-1])["state_type"] == "COMPLETED"
+        completed_run(environment, missed[-1])
         again.send_signal(signal.SIGINT)
         again.wait(120)
     assert again.returncode == 0, said(platform.home)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from samples.write_sessions import write_sessions
-from tests.flows.running_platform import ended_run, everything, run_deployment
+from tests.flows.running_platform import completed_run, everything, run_deployment
 from tests.platform.browsing import Browsing, browsing
 from tests.platform.lab import ENDED_WITHIN_S, PLAN, Lab
 
@@ -21,8 +21,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     write_sessions(PLAN, recordings)
     with everything(home, recordings) as environment:
         run = run_deployment(environment, "nightly/nightly")
-        night = ended_run(environment, run["id"], within_s=ENDED_WITHIN_S)
-        assert night["state_type"] == "COMPLETED", night["state"]["message"]
+        completed_run(environment, run["id"], within_s=ENDED_WITHIN_S)
         yield Lab(recordings, home, environment)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from flows.omission_study import OmissionChoice
-from tests.flows.running_platform import ended_run
+from tests.flows.running_platform import completed_run
 from tests.platform.browsing import Browsing
 from tests.platform.lab import ENDED_WITHIN_S, Lab
 
@@ -60,8 +60,7 @@ def study(browser: Browsing, lab: Lab) -> dict:
     page.get_by_role("link", name="both-lines-by-hand").first.click()
     page.wait_for_url(re.compile("/runs/flow-run/"))
     run_id = urlsplit(page.url).path.rsplit("/", 1)[-1]
-    run = ended_run(dict(lab.environment), run_id, ENDED_WITHIN_S)
-    assert run["state_type"] == "COMPLETED", run["state"]["message"]
+    run = completed_run(dict(lab.environment), run_id, ENDED_WITHIN_S)
     page.get_by_text("Completed", exact=True).first.wait_for()
     browser.picture("4-run")
     return run
