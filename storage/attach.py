@@ -41,11 +41,11 @@ def connect(settings: Settings, *, read_only: bool, snapshot: int | None = None)
     for statement in (*attach_statements(settings, read_only=read_only, snapshot=snapshot), *guard):
         try:
             connection.execute(statement)
-        except duckdb.InvalidInputException as error:
-            if "creating a new DuckLake is explicitly disabled" not in str(error):
-                raise
+        except duckdb.Error as error:
+            if "creating a new DuckLake is explicitly disabled" in str(error):
+                raise LakeMissing("the catalog of NEUROLAKE_CATALOG holds no lake; `make nightly` makes one") from None
             # DuckDB's own words hold the catalog's address, and a password with it.
-            raise LakeMissing("the catalog of NEUROLAKE_CATALOG holds no lake; `make nightly` makes one") from None
+            raise type(error)(str(error).replace(settings.catalog, "[NEUROLAKE_CATALOG]")) from None
     return connection
 
 

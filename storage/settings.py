@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     )
     catalog: str = Field(
         default="sqlite",
+        repr=False,  # it may hold a password
         description="'sqlite' for a catalog file beside the data, or a postgresql:// address",
         examples=["sqlite", "postgresql://lab@db.example.org/lake"],
     )
@@ -94,7 +95,7 @@ class Settings(BaseSettings):
     @classmethod
     def _known_catalog(cls, catalog: str) -> str:
         if catalog != "sqlite" and not catalog.startswith(("postgresql://", "postgres://")):
-            raise ValueError(f"must be 'sqlite' or a postgresql:// address, got {catalog!r}")
+            raise ValueError(f"must be 'sqlite' or a postgresql:// address, got one that begins with {catalog[:8]!r}")
         return catalog
 
     @field_validator("time_zone")

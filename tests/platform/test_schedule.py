@@ -9,18 +9,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 from urllib.request import urlopen
-from zoneinfo import ZoneInfo
 
 import pytest
-from prefect.client.schemas.schedules import CronSchedule
-from rich.console import Console
 
-from flows.nightly import nightly
-from flows.server_status import show_server
 from samples.write_sessions import write_sessions
-from storage.settings import Settings
 from tests.flows.running_platform import command, completed_run
-from tests.flows.server_and_worker import deploy, server_and_worker
 from tests.platform.lab import ENDED_WITHIN_S, PLAN, Lab, wait_for
 
 pytestmark = [pytest.mark.xdist_group("nights"), pytest.mark.platform]
@@ -80,17 +73,6 @@ def test_a_night_without_news_does_nothing_and_a_server_killed_before_it_does_no
     with lab.lake as lake:
         assert lake.snapshot_id == snapshot_before
     assert newest_version(lab) == version_before
-
-
-def test_a_scheduler_that_makes_no_runs_is_named_while_the_server_is_in_good_health(settings: Settings) -> None:
-    with server_and_worker(settings, PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED="false") as client:
-        night = deploy(client, nightly, choice={"sources": "/data/lab"})
-        client.create_deployment_schedules(night, [(CronSchedule(cron="0 2 * * *"), True)])
-        assert client.api_healthcheck() is None
-        just_begun = show_server(Console(), ZoneInfo("UTC"), began=datetime.now(UTC))
-        long_up = show_server(Console(), ZoneInfo("UTC"), began=datetime.now(UTC) - timedelta(minutes=3))
-    assert just_begun == []
-    assert long_up == ["nightly has a schedule and no run to come: Prefect's scheduler does not work"]
 
 
 def schedule_night(lab: Lab) -> dict:

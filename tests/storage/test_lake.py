@@ -1,6 +1,7 @@
 """The lake: what a write replaces and refuses, what snapshots keep, who may read what, and its settings."""
 
 import shutil
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from storage.attach import LakeMissing
+from storage.attach import LakeMissing, connect
 from storage.declaration import Column, Table
 from storage.lake import Lake, LakeMismatch, open_lake
 from storage.settings import Settings
@@ -349,3 +350,12 @@ def test_loading_settings_touches_no_disk(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_settings_do_not_change(settings: Settings) -> None:
     with pytest.raises(ValidationError, match="frozen"):
         settings.threads = 3
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_a_catalog_that_does_not_answer_is_named_without_its_password(tmp_path: Path, read_only: bool) -> None:
+    settings = Settings(home=tmp_path, catalog="postgresql://lab:swordfish@127.0.0.1:1/lake")
+    assert "swordfish" not in repr(settings)
+    with pytest.raises(duckdb.IOException, match=r"\[NEUROLAKE_CATALOG\].*refused") as caught:
+        connect(settings, read_only=read_only)
+    assert "swordfish" not in "".join(traceback.format_exception(caught.value))
