@@ -54,7 +54,7 @@ def main() -> int:
             if status := _prefect("--no-prompt", "deploy", "--all", "--prefect-file", str(file)):
                 return status
     with get_client(sync_client=True) as client:
-        apply_automations(client)
+        apply_automations(client, settings)
         crash_lost_runs(client, [worker_name(service.name) for service in workers()])
         skip_missed_runs(client)
     return 0

@@ -21,7 +21,7 @@ from storage.settings import Settings
 
 _WITHIN_S = 10.0
 _LONGEST_LINE, _MOST_LINES = 300, 20
-_BLOCK = "block:"
+BLOCK = "block:"  # before <type>/<name> of a Prefect block
 
 
 class NotSent(Exception):
@@ -74,8 +74,8 @@ def send(address: str, body: dict) -> None:
     Raises NotSent.
     """
     try:
-        if address.startswith(_BLOCK):
-            _by_block(address.removeprefix(_BLOCK), body)
+        if address.startswith(BLOCK):
+            _by_block(address.removeprefix(BLOCK), body)
         elif urlsplit(address).scheme in ("http", "https"):
             _by_post(address, body)
         else:

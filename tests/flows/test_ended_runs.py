@@ -152,19 +152,28 @@ def test_a_run_that_fails_and_recordings_that_are_refused_are_told(lab: Lab) -> 
     assert str(run.id) in told["link"]
 
 
-def test_a_run_of_which_nothing_is_heard_ends_as_crashed(lab: Lab) -> None:
-    apply_automations(lab.client, silent_after=timedelta(seconds=10))
+def test_a_run_of_which_nothing_is_heard_ends_as_crashed_and_people_are_told(lab: Lab) -> None:
+    told = Settings(home=lab.settings.home, notify=lab.chat.address)
+    apply_automations(lab.client, told, silent_after=timedelta(seconds=10))
     before = [one.model_dump() for one in lab.client.read_automations()]
-    apply_automations(lab.client, silent_after=timedelta(seconds=10))
+    apply_automations(lab.client, told, silent_after=timedelta(seconds=10))
     assert [one.model_dump() for one in lab.client.read_automations()] == before
     assert len(before) == 2
 
     silent = lab.client.create_flow_run(nightly, parameters={"choice": {"sources": "/x"}}, state=Running())
-    emit_event("prefect.flow-run.heartbeat", resource={"prefect.resource.id": f"prefect.flow-run.{silent.id}"})
+    emit_event(
+        "prefect.flow-run.heartbeat",
+        resource={"prefect.resource.id": f"prefect.flow-run.{silent.id}"},
+        related=[{"prefect.resource.id": f"prefect.flow.{silent.flow_id}", "prefect.resource.role": "flow"}],
+    )
     ended = lab.ended(silent, within_s=180)
     assert ended.state_name == "Crashed"
     assert "no heartbeat" in ended.state.message
-    apply_automations(lab.client)
+    word = lab.chat.wait_for(lambda one: one["run"] == silent.name)
+    assert (word["flow"], word["state"]) == ("nightly", "Crashed")
+    assert "no heartbeat" in word["text"]
+    assert str(silent.id) in word["link"]
+    apply_automations(lab.client, lab.settings)
     assert {one.trigger.within for one in lab.client.read_automations()} == {
         timedelta(minutes=10),
         timedelta(minutes=30),
