@@ -16,7 +16,7 @@ READY := .venv/.ready
 ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly up down status omission maintain test platformtest lint wheel bench bench-ingest bench-events bench-mixed bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
+.PHONY: help nightly up down status omission maintain test platformtest lint wheel bench bench-ingest bench-events bench-clusters bench-counts bench-mixed bench-oracle bench-regressors bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -78,6 +78,18 @@ bench-mixed: $(READY) ## how long the mixed models take as rows grow
 
 bench-time: $(READY) ## decoders through time, beside a loop over scikit-learn
 	@.venv/bin/python benchmarks/time_decoding.py
+
+bench-regressors: $(READY) ## all ROIs on all regressors with the null of all shifts, beside scikit-learn
+	@.venv/bin/python benchmarks/regressor_fits.py
+
+bench-clusters: $(READY) ## hierarchical clusters of 5,000 ROIs, beside SciPy alone
+	@.venv/bin/python benchmarks/roi_clusters.py
+
+bench-counts: $(READY) ## spikes per presentation, beside the AllenSDK, DuckDB and Polars
+	@.venv/bin/python benchmarks/presentation_counts.py
+
+bench-oracle: $(READY) ## the oracle correlation, beside loops over pandas
+	@.venv/bin/python benchmarks/oracle.py
 
 calibrate: $(READY) ## how often each test calls an effect that isn't there; some 5 minutes, writes docs/calibration.md
 	@.venv/bin/python benchmarks/calibrate.py $(ARGS)

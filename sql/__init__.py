@@ -1,4 +1,6 @@
-"""One question per file: `queries/` asked by name, `checks/` for rows that break a rule, `views/` for whoever asks."""
+"""One question per file: `queries/` asked by name, `checks/` for rows that break a rule, `views/` and `macros/` for
+whoever asks.
+"""
 
 import re
 from graphlib import TopologicalSorter
@@ -26,8 +28,13 @@ def views() -> dict[str, str]:
     return {name: texts[name] for name in TopologicalSorter(reads).static_order()}
 
 
+def macros() -> dict[str, str]:
+    """Text of every sql/macros file by name: the statement that makes it."""
+    return {name: _text("macros", name) for name in names("macros")}
+
+
 def names(folder: str) -> list[str]:
-    """Names of the files in ``queries``, ``checks`` or ``views``, sorted."""
+    """Names of the files in ``queries``, ``checks``, ``views`` or ``macros``, sorted."""
     return sorted(file.name.removesuffix(".sql") for file in (_HERE / folder).iterdir() if file.name.endswith(".sql"))
 
 

@@ -83,8 +83,9 @@ def shell_statements(settings: Settings) -> tuple[list[str], dict[str, str]]:
 
 
 def view_statements() -> list[str]:
-    """The SQL that makes the views of sql/views in a connection that has the lake attached."""
-    return [f"CREATE TEMP VIEW {name} AS {text.strip().removesuffix(';')}" for name, text in sql.views().items()]
+    """The SQL that makes the views and macros of sql/ in a connection that has the lake attached."""
+    views = [f"CREATE TEMP VIEW {name} AS {text.strip().removesuffix(';')}" for name, text in sql.views().items()]
+    return [*views, *(text.strip().removesuffix(";") for text in sql.macros().values())]
 
 
 def install_extensions(settings: Settings) -> None:
