@@ -16,7 +16,7 @@ READY := .venv/.ready
 ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly up down status omission maintain test platformtest lint wheel bench bench-ingest bench-events bench-clusters bench-counts bench-mixed bench-oracle bench-regressors bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
+.PHONY: help nightly up down status omission maintain test platformtest lint wheel bench bench-ingest bench-events bench-clusters bench-counts bench-encoding bench-mei bench-mixed bench-oracle bench-regressors bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -90,6 +90,13 @@ bench-counts: $(READY) ## spikes per presentation, beside the AllenSDK, DuckDB a
 
 bench-oracle: $(READY) ## the oracle correlation, beside loops over pandas
 	@.venv/bin/python benchmarks/oracle.py
+
+bench-encoding: $(READY) ## encoding models of a recording's images, beside linear ones; ARGS=FOLDER
+	@.venv/bin/python -m benchmarks.encoding_macaque $(ARGS)
+
+# Memory that is handed back after each step and asked for again costs a fifth of the time.
+bench-mei: $(READY) ## most exciting inputs, all together beside one by one; ARGS='--device cpu --steps 2'
+	@MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_MMAP_THRESHOLD_=2000000000 .venv/bin/python benchmarks/exciting_inputs.py $(ARGS)
 
 calibrate: $(READY) ## how often each test calls an effect that isn't there; some 5 minutes, writes docs/calibration.md
 	@.venv/bin/python benchmarks/calibrate.py $(ARGS)
