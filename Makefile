@@ -16,7 +16,7 @@ READY := .venv/.ready
 ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly up down status omission maintain test platformtest lint wheel bench bench-ingest bench-events bench-clusters bench-counts bench-encoding bench-mei bench-mixed bench-oracle bench-regressors bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
+.PHONY: help nightly up down status omission response-types maintain test platformtest lint wheel bench bench-ingest bench-events bench-clusters bench-counts bench-encoding bench-mei bench-mixed bench-oracle bench-regressors bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -35,6 +35,9 @@ status: $(READY) ## what runs, what is scheduled next, how the last runs ended, 
 
 omission: $(READY) ## the omission study of one project of the lake; ARGS='--help' lists what may be chosen
 	@.venv/bin/python -m flows.omission $(ARGS)
+
+response-types: $(READY) ## which ROIs respond, and to what: one project of the lake; ARGS='--help' lists what may be chosen
+	@.venv/bin/python -m flows.response_types_command $(ARGS)
 
 maintain: $(READY) ## compact, expire old snapshots, clear away what belongs to none, check; ARGS='--help' lists what may be chosen
 	@.venv/bin/python -m flows.maintenance $(ARGS)

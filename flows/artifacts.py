@@ -37,10 +37,10 @@ def leave_recordings(files: Sequence[Ingested]) -> None:
         )
 
 
-def leave_studies(presented: Sequence[Presented]) -> None:
-    """A page for each study: findings, main figures, links to report and model, and the SQL of its rows."""
+def leave_studies(presented: Sequence[Presented], kind: str = "study") -> None:
+    """A page for each study, named by its kind: findings, main figures, links, and the SQL of its rows."""
     for study in presented:
-        key = re.sub(r"[^a-z0-9]+", "-", f"study-{study.project.lower()}").strip("-")
+        key = re.sub(r"[^a-z0-9]+", "-", f"{kind}-{study.project.lower()}").strip("-")
         _leave(key, create_markdown_artifact, markdown=study.page, description="what the study found")
 
 

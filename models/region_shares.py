@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import fisher_exact, ttest_ind
+from scipy.stats import fisher_exact
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
+from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ def over_animals(share_a: NDArray[np.float64], share_b: NDArray[np.float64]) -> 
     difference = float(share_a.mean() - share_b.mean())
     if share_a.std() == 0 and share_b.std() == 0:
         return ShareDifference("welch over animals", difference, np.nan, np.nan, np.nan)
-    found = ttest_ind(share_a, share_b, equal_var=False)
-    low, high = found.confidence_interval(0.95)
-    return ShareDifference("welch over animals", difference, float(low), float(high), float(found.pvalue))
+    compared = CompareMeans(DescrStatsW(share_a), DescrStatsW(share_b))
+    _, p, _ = compared.ttest_ind(usevar="unequal")
+    low, high = compared.tconfint_diff(0.05, usevar="unequal")
+    return ShareDifference("welch over animals", difference, float(low), float(high), float(p))
 
 
 def over_rois(count_a: int, total_a: int, count_b: int, total_b: int) -> ShareDifference:

@@ -10,7 +10,21 @@ STUDIES = Table(
     replaced_by=("study_id",),
     columns=(
         STUDY,
-        Column("kind", "text", "what was computed", one_of=("responses", "omission")),
+        Column(
+            "kind",
+            "text",
+            "what was computed",
+            one_of=(
+                "responses",
+                "omission",
+                "regressors",
+                "response_types",
+                "image_responses",
+                "encoding_models",
+                "exciting_inputs",
+                "image_coding",
+            ),
+        ),
         Column("project", "text", "the collection of sessions"),
         Column("session_id", "text", "the session, where the study is about one", nullable=True),
         PROTOCOL,

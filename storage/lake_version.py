@@ -5,7 +5,7 @@ from importlib.metadata import version as version_of_package
 import duckdb
 
 # Raised with every change of the declared tables; storage.migrations says how rows of the version before come over.
-LAKE_VERSION = 3
+LAKE_VERSION = 4
 
 
 class LakeMismatch(Exception):

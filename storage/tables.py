@@ -23,6 +23,21 @@ from storage.derived_tables import (
 )
 from storage.effect_tables import ANOVA, CONTRASTS, GROUP_TESTS, MIXED_EFFECTS
 from storage.findings_tables import PROMOTIONS, STUDIES
+from storage.image_coding_tables import (
+    ASCENT_STEPS,
+    ENCODING_MODELS,
+    ENCODING_SCORES,
+    EXCITATORY_INPUTS,
+    IMAGE_CODING,
+    INPUT_COMPARISONS,
+    LEARNING_CURVES,
+    PATTERN_RESPONSES,
+    PREDICTED_RESPONSES,
+    PRESENTATION_PSTHS,
+    RASTER_ORDER,
+    UNIT_PAIRS,
+    UNIT_RELIABILITY,
+)
 from storage.recorded_tables import (
     BEHAVIOR_SIGNALS,
     EVENTS,
@@ -36,6 +51,17 @@ from storage.recorded_tables import (
     TRACES,
     TRIALS,
     UNITS,
+)
+from storage.response_type_tables import (
+    CHANCE_R2,
+    CLUSTER_COUNTS,
+    REGRESSOR_FITS,
+    REGRESSORS,
+    RESPONSE_TYPE_TESTS,
+    RESPONSE_TYPES,
+    ROI_CLUSTERS,
+    ROI_MERGES,
+    ROI_TYPES,
 )
 
 TABLES: tuple[Table, ...] = (
@@ -73,5 +99,27 @@ TABLES: tuple[Table, ...] = (
     TIME_DECODING,
     TIME_GENERALISATION,
     PROMOTIONS,
+    REGRESSORS,
+    REGRESSOR_FITS,
+    ROI_TYPES,
+    CHANCE_R2,
+    ROI_CLUSTERS,
+    ROI_MERGES,
+    CLUSTER_COUNTS,
+    RESPONSE_TYPES,
+    RESPONSE_TYPE_TESTS,
+    UNIT_RELIABILITY,
+    UNIT_PAIRS,
+    RASTER_ORDER,
+    PRESENTATION_PSTHS,
+    ENCODING_MODELS,
+    LEARNING_CURVES,
+    ENCODING_SCORES,
+    PREDICTED_RESPONSES,
+    EXCITATORY_INPUTS,
+    ASCENT_STEPS,
+    PATTERN_RESPONSES,
+    INPUT_COMPARISONS,
+    IMAGE_CODING,
 )
 TABLE_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}

@@ -1,8 +1,5 @@
 """A study's report: one page that stands alone, with its numbers, the figures, and how to open the same rows."""
 
-import base64
-import json
-import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -10,14 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from tasks.calibration import calibration_table, power_table
-from tasks.figures import CSS_PX_PER_INCH, DPI, ReportFigure
+from tasks.figures import ReportFigure
 from tasks.findings import findings
 from tasks.report_method import method_section
+from tasks.report_page import page_templates, pretty, write_page
 from tasks.report_sections import sections
-from tasks.report_tables import mark
 from tasks.study_rows import StudyRows
 
 QUESTION = (
@@ -42,7 +37,7 @@ class ReportContent:
 def render(content: ReportContent) -> str:
     """The report as one HTML page, which asks nothing of the network."""
     rows = content.rows
-    return _PAGE.get_template("report.html.j2").render(
+    return _PAGES.get_template("report.html.j2").render(
         content=content,
         study=rows.study,
         simulated=rows.simulated,
@@ -52,23 +47,15 @@ def render(content: ReportContent) -> str:
         sections=(*sections(rows, content.spike_figures), method_section(rows, calibration_table(), power_table())),
         ask=lambda sql: ask_command(sql, rows.study["snapshot_id"]),
         statements=_other_statements(rows),
-        parameters=_pretty(rows.study["parameters"]),
-        inputs=_pretty(rows.study["inputs"]),
+        parameters=pretty(rows.study["parameters"]),
+        inputs=pretty(rows.study["inputs"]),
     )
 
 
 def write_report(content: ReportContent, folder: Path) -> Path:
     """Write the page into a folder as ``<date>-<project>-<study_id>.html``, whole or not at all."""
-    names = (re.sub(r"[^A-Za-z0-9._-]+", "-", content.rows.study[key]) for key in ("project", "study_id"))
-    path = folder / f"{content.written_at:%Y-%m-%d}-{'-'.join(names)}.html"
-    folder.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        unfinished.write_text(render(content), encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    study = content.rows.study
+    return write_page(render(content), folder, content.written_at, study["project"], study["study_id"])
 
 
 def ask_command(sql: str, snapshot_id: int) -> str:
@@ -95,59 +82,9 @@ def _other_statements(rows: StudyRows) -> dict[str, str]:
     }
 
 
-def _typeset(text: str) -> str:
-    """A sentence or number with true minus signs, and no line break within a number's expression."""
-    text = re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", text)
-    return re.sub(
-        r"(?<=\d) (?=%|dF/F|s\b|mice|mouse|cells?\b)|(?<=[=<]) (?=\S)|(?<=\b[pd]) (?=[=<])",
-        "\N{NO-BREAK SPACE}",
-        text,
-    )
-
-
-def _whole_in_brackets(cell: str) -> str:
-    """A table's cell, which may break before a bracket but not within it."""
-    return re.sub(r"\([^()]{,24}\)", lambda bracket: bracket[0].replace(" ", "\N{NO-BREAK SPACE}"), cell)
-
-
-def _pretty(text: str) -> str:
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        return text
-
-
-def _png_address(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _png_width(png: bytes) -> int:
-    """Width on the page, from the header of the PNG."""
-    return int.from_bytes(png[16:20], "big") * CSS_PX_PER_INCH // DPI
-
-
-def _png_height(png: bytes) -> int:
-    return int.from_bytes(png[20:24], "big") * CSS_PX_PER_INCH // DPI
-
-
 def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-_PAGE = Environment(
-    loader=FileSystemLoader(Path(__file__).parent),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_PAGE.filters |= {
-    "typeset": _typeset,
-    "whole_in_brackets": _whole_in_brackets,
-    "png_address": _png_address,
-    "png_width": _png_width,
-    "png_height": _png_height,
-    "score": _score,
-    "kind": lambda block: type(block).__name__,
-}
-_PAGE.globals["mark"] = mark
+_PAGES = page_templates()
+_PAGES.filters["score"] = _score

@@ -1,22 +1,17 @@
 """A study as a page of Markdown for the run that made it: what it found, its main figures, where everything is."""
 
-import base64
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-
-from PIL import Image
 
 from storage.registry_pages import RegistryPages
 from tasks.closing_lines import found_lines
 from tasks.figures import as_png, held_out_rows, roc_figure
 from tasks.figures_intervals import interval_figures
 from tasks.figures_responses import mean_figures
+from tasks.report_page import page_image
 from tasks.study_rows import StudyRows
 
-# A page is kept in Prefect's database, and read whole with every list of artifacts: three small figures.
-_COLORS = 64
 _MARKS = re.compile(r"([\\`*\[<])")  # what begins something in Markdown within a line, or in HTML
 
 
@@ -27,7 +22,7 @@ def study_page(rows: StudyRows, report: Path, pages: RegistryPages | None) -> st
         f"**{as_text(project)}, {protocol} protocol**",
         "\n".join(f"- {as_text(line)}" for line in found_lines(rows)),
         "**No animal was recorded in some of these sessions: they are simulated.**" if rows.simulated else "",
-        *(f"![{title}]({_address(png)})\n\n*{title}*" for title, png in _figures(rows)),
+        *(f"![{title}]({page_image(png)})\n\n*{title}*" for title, png in _figures(rows)),
         _places(rows, report, pages),
         "**Rows**, asked by `make sql`, or one by one with `python -m storage.ask`:\n\n"
         + as_code(_statements(rows, study_id)),
@@ -52,15 +47,6 @@ def _figures(rows: StudyRows) -> Iterator[tuple[str, bytes]]:
         yield figure.title, figure.png
     if len(held_out_rows(rows.predictions, rows.protocol, "condition")):
         yield "ROC of decoders on mice left out", as_png(roc_figure(rows.predictions, rows.protocol))
-
-
-def _address(png: bytes) -> str:
-    """The image itself, at one pixel for each of the page's."""
-    image = Image.open(io.BytesIO(png)).convert("RGB")
-    image = image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS)
-    into = io.BytesIO()
-    image.quantize(_COLORS, dither=Image.Dither.NONE).save(into, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(into.getvalue()).decode("ascii")
 
 
 def _places(rows: StudyRows, report: Path, pages: RegistryPages | None) -> str:

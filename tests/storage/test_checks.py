@@ -70,6 +70,30 @@ PLANTED = {
          " FROM derived.response_features LIMIT 1"],
         {"study_id": "lost"},
     ),
+    "fits_lack_a_type": (
+        ["DELETE FROM derived.roi_types WHERE session_id = 'lab-a' AND unit_id = 1"],
+        {"study_id": "regressors-lab-a", "session_id": "lab-a", "unit_id": 1},
+    ),
+    "types_name_no_regressor": (
+        ["UPDATE derived.roi_types SET response_type = 'lost' WHERE session_id = 'lab-b' AND unit_id = 2"],
+        {"session_id": "lab-b", "unit_id": 2, "response_type": "lost"},
+    ),
+    "inputs_lack_a_best": (
+        ["UPDATE derived.excitatory_inputs SET is_best = TRUE WHERE session_id = 'lab-a' AND unit_id = 1"],
+        {"study_id": "inputs-lab-a", "unit_id": 1, "kind": "exciting", "best_count": 2},
+    ),
+    "inputs_lack_pixels": (
+        ["UPDATE derived.excitatory_inputs SET width_px = 4 WHERE session_id = 'lab-b' AND unit_id = 2 AND seed = 1"],
+        {"session_id": "lab-b", "unit_id": 2, "seed": 1, "byte_count": 24},
+    ),
+    "predicted_units_lack_a_score": (
+        ["DELETE FROM findings.encoding_scores WHERE session_id = 'lab-a' AND unit_id = 1 AND side = 'test'"],
+        {"study_id": "encoding-lab-a", "unit_id": 1, "model": "network 1"},
+    ),
+    "raster_places_are_cut": (
+        ["UPDATE derived.raster_order SET place = 5 WHERE session_id = 'lab-b' AND unit_id = 1"],
+        {"session_id": "lab-b", "scope": "all blocks", "unit_count": 2, "last_place": 5},
+    ),
     "events_are_out_of_order": (
         ["UPDATE recorded.events SET onset_s = -1 WHERE session_id = 'lab-a' AND event_id = 1"],
         {"session_id": "lab-a", "event_id": 1},

@@ -14,12 +14,14 @@ from storage.declaration import Table
 from storage.lake import Lake
 from storage.row_files import RowBlocks
 from storage.traces import TraceMatrix
+from tests.storage.whole_image_coding import coding_rows, coding_studies
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 SESSIONS = {"lab-a": ("m1", "Vip-IRES-Cre", "familiar"), "lab-b": ("m2", "Vip-IRES-Cre", "familiar")}
 UNITS = (1, 2)
 FRAME_S = (0.0, 0.5, 1.0)
 STUDY = "omission-1"
+TYPES_STUDY = "types-1"
 
 
 def fill(lake: Lake) -> None:
@@ -118,12 +120,16 @@ def fill(lake: Lake) -> None:
         t.STUDIES: [
             *(_study(f"responses-{session}", "responses", session) for session in sessions),
             _study(STUDY, "omission", None),
+            *(_study(f"regressors-{session}", "regressors", session) for session in sessions),
+            _study(TYPES_STUDY, "response_types", None)
+            | {"inputs": json.dumps([f"regressors-{session}" for session in sessions])},
+            *coding_studies(sessions, NOW),
         ],
         t.PROMOTIONS: [
             {"study_id": STUDY, "model_name": "decoder", "model_version": 1, "decoder": "LR", "mlflow_run_id": "r"}
             | {"accuracy": 0.75, "champion_version": None, "champion_accuracy": None, "promoted": True}
         ],
-    } | _effects() | _decoding(keyed)  # fmt: skip
+    } | _effects() | _decoding(keyed) | _response_types(pairs) | coding_rows(pairs)  # fmt: skip
     dff = np.array([[0.0, 0.1, 0.2], [1.0, 1.1, 1.2]], np.float32)
     traces = [TraceMatrix(session, "dff", np.array(UNITS), dff) for session in sessions]
     by_insert = {table: table.rows(of_table) for table, of_table in rows.items()}
@@ -205,6 +211,60 @@ def _decoding(keyed: list[dict]) -> dict[Table, list[dict]]:
             over_time | {"train_s": train_s, "test_s": test_s, "auc": 0.75 if train_s == test_s else 0.5}
             for train_s in (0.0, 1.0)
             for test_s in (0.0, 1.0)
+        ],
+    }  # fmt: skip
+
+
+def _response_types(pairs: list[tuple[str, int]]) -> dict[Table, list[dict]]:
+    """Unit 1 answers to images, unit 2 to nothing; the two are merged into one cluster, or are one each."""
+    keyed = [{"study_id": f"regressors-{session}", "session_id": session, "unit_id": unit} for session, unit in pairs]
+    of_session = [{"study_id": f"regressors-{session}", "session_id": session} for session in SESSIONS]
+    found = {1: ("image", 0.5), 2: ("none", 0.01)}
+    return {
+        t.REGRESSORS: [
+            key | {"regressor": name, "place": place, "kind": "events", "kernel": "decay, as chosen", "tau_s": 1.5}
+            | {"event_count": 1, "outside_count": 0}
+            for key in of_session
+            for place, name in enumerate(("image", "omission"))
+        ],
+        t.REGRESSOR_FITS: [
+            key | {"regressor": name, "coefficient": coefficient / key["unit_id"], "standard_error": 0.1}
+            | {"mean_response": coefficient / 4}
+            for key in keyed
+            for name, coefficient in (("image", 2.0), ("omission", 1.0))
+        ],
+        t.ROI_TYPES: [
+            key | {"r2": found[key["unit_id"]][1], "r2_held_out": 0.25, "p": 0.01, "q": 0.02}
+            | {"selected": key["unit_id"] == 1, "response_type": found[key["unit_id"]][0]}
+            | {"margin": 1.0, "margin_z": 5.0}
+            for key in keyed
+        ],
+        t.CHANCE_R2: [
+            key | {"bin": number, "r2_low": number / 2, "r2_high": (number + 1) / 2, "share": share}
+            for key in of_session
+            for number, share in enumerate((0.75, 0.25))
+        ],
+        t.ROI_CLUSTERS: [
+            key | {"scope": "all", "cluster": key["unit_id"], "leaf": 2 - key["unit_id"]} for key in keyed
+        ],
+        t.ROI_MERGES: [
+            key | {"scope": "all", "merge": 0, "first": 0, "second": 1, "distance": 1.5, "roi_count": 2}
+            for key in of_session
+        ],
+        t.CLUSTER_COUNTS: [
+            key | {"scope": "all", "cluster_count": count, "silhouette": 0.5, "stability": 0.9, "chosen": count == 2}
+            for key in of_session
+            for count in (1, 2)
+        ],
+        t.RESPONSE_TYPES: [
+            {"study_id": TYPES_STUDY, "protocol": "rigorous", "region": "VISp", "response_type": name, "roi_count": 2}
+            | {"region_roi_count": 4, "share": 0.5, "mean_r2": r2, "session_count": 2, "animal_count": 2}
+            for name, r2 in found.values()
+        ],
+        t.RESPONSE_TYPE_TESTS: [
+            {"study_id": TYPES_STUDY, "protocol": "rigorous", "response_type": "image", "region_a": "VISl"}
+            | {"region_b": "VISp", "test": "welch over animals", "difference": 0.25, "ci_low": 0.0, "ci_high": 0.5}
+            | {"p": 0.05, "p_holm": 0.1, "animals_a": 2, "animals_b": 2}
         ],
     }  # fmt: skip
 
