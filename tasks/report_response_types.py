@@ -143,10 +143,11 @@ def _method(rows: TypesRows) -> tuple[Block, ...]:
         Paragraph(
             f"Rigorous: {_drift(recipe)}the regressors are shifted in a circle against the traces by every admissible"
             " number of frames, which keeps the slowness of both; an ROI is selected where its r2 stands out, with the"
-            f" false-discovery rate held at {recipe.fdr:g} over the session's ROIs. r2 is also given on whole stretches of time that"
-            " took no part in the fit. The type is the largest coefficient among events where it exceeds the second"
-            f" clearly (level {recipe.margin_level:g}, with standard errors that know of autocorrelation), 'ambiguous'"
-            " where not; a ROI that no event clearly drives, and a signal of the animal does, has that for a type."
+            f" false-discovery rate held at {recipe.fdr:g} over the session's ROIs. r2 is also given on whole stretches"
+            " of time that took no part in the fit. The type is the largest coefficient among events where it exceeds"
+            f" the second clearly (level {recipe.margin_level:g}, with standard errors that know of autocorrelation),"
+            " 'ambiguous' where not; a ROI that no event clearly drives, and a signal of the animal does, has that for"
+            " a type."
         ),
         Paragraph(
             f"Clusters: {recipe.method} linkage of the {recipe.distance} distance of traces, {count}. Regions are"
