@@ -16,7 +16,7 @@ READY := .venv/.ready
 ALLEN_READY := .venv-allen/.ready
 SAMPLES := samples/sessions/.written
 
-.PHONY: help nightly up down status omission response-types maintain test platformtest lint wheel bench bench-ingest bench-events bench-clusters bench-counts bench-encoding bench-mei bench-mixed bench-oracle bench-regressors bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
+.PHONY: help nightly up down status omission response-types image-coding maintain test platformtest lint wheel bench bench-ingest bench-events bench-clusters bench-counts bench-encoding bench-mei bench-mixed bench-oracle bench-regressors bench-sessions bench-time calibrate samples sql models prefect check dictionary allen fetch allentest
 
 help: ## list what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -38,6 +38,9 @@ omission: $(READY) ## the omission study of one project of the lake; ARGS='--hel
 
 response-types: $(READY) ## which ROIs respond, and to what: one project of the lake; ARGS='--help' lists what may be chosen
 	@.venv/bin/python -m flows.response_types_command $(ARGS)
+
+image-coding: $(READY) ## which neurons answer images, what networks predict, what excites them; ARGS='--help' lists what may be chosen
+	@.venv/bin/python -m flows.image_coding_command $(ARGS)
 
 maintain: $(READY) ## compact, expire old snapshots, clear away what belongs to none, check; ARGS='--help' lists what may be chosen
 	@.venv/bin/python -m flows.maintenance $(ARGS)

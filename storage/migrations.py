@@ -47,7 +47,7 @@ MIGRATIONS = (
             "findings.predictions": "SELECT *, 'condition' AS target, condition AS truth FROM earlier",
         },
     ),
-    Migration(4, "response types"),
+    Migration(4, "response types and image coding"),
 )
 # Lakes made before they carried a number are told apart by a table that came with each version.
 _CAME_WITH = {"findings.time_decoding": 3, "recorded.spikes": 2}

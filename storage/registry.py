@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 import skops.io
@@ -21,6 +22,9 @@ from PIL import Image
 from sklearn.pipeline import Pipeline
 
 from storage.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow.models.model import ModelInfo
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
@@ -71,7 +75,7 @@ class ModelVersion:
 class Registry:
     """MLflow as the settings say: a server's address, or SQLite and a folder of artifacts."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, experiment: str = EXPERIMENT) -> None:
         import mlflow
 
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
@@ -88,12 +92,12 @@ class Registry:
         with FileLock(lock_file):
             mlflow.set_tracking_uri(self.address)
             self._client = mlflow.MlflowClient(self.address)
-            found = self._client.get_experiment_by_name(EXPERIMENT)
+            found = self._client.get_experiment_by_name(experiment)
             artifacts = (settings.mlflow_folder / "artifacts").as_uri() if local else None
             self._experiment_id = (
                 found.experiment_id
                 if found
-                else self._client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+                else self._client.create_experiment(experiment, artifact_location=artifacts)
             )
 
     def register(self, training: Training) -> ModelVersion:
@@ -122,7 +126,7 @@ class Registry:
                 for fold, value in enumerate(values):
                     mlflow.log_metric(name, value, step=fold)
             for name, png in training.figures.items():
-                mlflow.log_image(_image(png), artifact_file=f"figures/{name}.png")
+                mlflow.log_image(image_of(png), artifact_file=f"figures/{name}.png")
             logged = mlflow.sklearn.log_model(
                 training.decoder,
                 name="decoder",
@@ -130,19 +134,9 @@ class Registry:
                 skops_trusted_types=list(TRUSTED_TYPES),
                 signature=mlflow.models.infer_signature(example, training.decoder.predict(example)),
                 input_example=example,
-                pip_requirements=[f"{name}=={_version(name)}" for name in ("scikit-learn", "skops", "xgboost-cpu")],
+                pip_requirements=[f"{name}=={version_of(name)}" for name in ("scikit-learn", "skops", "xgboost-cpu")],
             )
-        with self._unless("RESOURCE_ALREADY_EXISTS"):
-            self._client.create_registered_model(training.model_name)
-        version = self._client.create_model_version(
-            training.model_name,
-            logged.model_uri,
-            run.info.run_id,
-            tags={"study_id": training.study_id},
-            model_id=logged.model_id,
-        )
-        self._client.set_registered_model_alias(training.model_name, "challenger", version.version)
-        return ModelVersion(training.model_name, int(version.version), run.info.run_id)
+        return self._challenger(training.model_name, training.study_id, logged, run.info.run_id)
 
     def version_of_study(self, model_name: str, study_id: str) -> ModelVersion | None:
         """The version that a study registered, if it did."""
@@ -157,6 +151,16 @@ class Registry:
             found = self._client.get_model_version_by_alias(model_name, "champion")
             return ModelVersion(model_name, int(found.version), found.run_id)
         return None
+
+    def _challenger(self, model_name: str, study_id: str, logged: "ModelInfo", run_id: str) -> ModelVersion:
+        """A logged model as a new version with the alias ``challenger``."""
+        with self._unless("RESOURCE_ALREADY_EXISTS"):
+            self._client.create_registered_model(model_name)
+        version = self._client.create_model_version(
+            model_name, logged.model_uri, run_id, tags={"study_id": study_id}, model_id=logged.model_id
+        )
+        self._client.set_registered_model_alias(model_name, "challenger", version.version)
+        return ModelVersion(model_name, int(version.version), run_id)
 
     def _end_those_left_by(self, study_id: str) -> None:
         """A training that was killed leaves its run open for ever."""
@@ -189,11 +193,11 @@ class Registry:
         return Path(self._mlflow.artifacts.download_artifacts(f"models:/{model.name}/{model.version}"))
 
 
-def _version(distribution: str) -> str:
+def version_of(distribution: str) -> str:
     return metadata.version(distribution)
 
 
-def _image(png: bytes) -> Image.Image:
+def image_of(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png))
 
 

@@ -22,16 +22,13 @@ from storage.derived_tables import (
     UNIT_SCORES,
 )
 from storage.effect_tables import ANOVA, CONTRASTS, GROUP_TESTS, MIXED_EFFECTS
+from storage.exciting_input_tables import ASCENT_STEPS, EXCITATORY_INPUTS, INPUT_COMPARISONS, PATTERN_RESPONSES
 from storage.findings_tables import PROMOTIONS, STUDIES
 from storage.image_coding_tables import (
-    ASCENT_STEPS,
     ENCODING_MODELS,
     ENCODING_SCORES,
-    EXCITATORY_INPUTS,
     IMAGE_CODING,
-    INPUT_COMPARISONS,
     LEARNING_CURVES,
-    PATTERN_RESPONSES,
     PREDICTED_RESPONSES,
     PRESENTATION_PSTHS,
     RASTER_ORDER,

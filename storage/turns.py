@@ -51,9 +51,7 @@ def _postgres_turn(settings: Settings, keys: Iterable[str]) -> Iterator[None]:
         try:
             for number in numbers:
                 connection.execute("SELECT pg_advisory_lock(%s)", [number])
-            if (
-                WHOLE_LAKE not in keys
-            ):  # last: who wants the whole lake waits for writes, not for their queue
+            if WHOLE_LAKE not in keys:  # last: who wants the whole lake waits for writes, not for their queue
                 connection.execute("SELECT pg_advisory_lock_shared(%s)", [_number(WHOLE_LAKE)])
         except psycopg.errors.LockNotAvailable as error:
             raise LakeBusy(f"a key of this write was held for {settings.lock_timeout_s:g} s") from error

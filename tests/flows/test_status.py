@@ -77,8 +77,10 @@ def test_a_healthy_server_that_schedules_nothing_is_found_out(tmp_path: Path, mo
             troubles = show_server(page, ZoneInfo("Europe/Paris"), began=now - timedelta(hours=1))
             assert show_server(page, ZoneInfo("Europe/Paris"), began=now) == []
         assert sorted(trouble.partition(" ")[0] for trouble in troubles) == [
+            "image-coding",
             "maintenance",
             "nightly",
+            "response-types",
             "weekly-published",
         ]
         assert "nightly has a schedule and no run to come: Prefect's scheduler does not work" in troubles

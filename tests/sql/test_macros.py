@@ -1,6 +1,5 @@
 """Macros: the counts of a session's spikes in SQL are those of the arrays."""
 
-
 import numpy as np
 import pytest
 

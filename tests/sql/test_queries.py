@@ -9,7 +9,8 @@ import sql
 from storage.lake import Lake, open_lake
 from storage.settings import Settings
 from storage.tables import TABLE_BY_NAME
-from tests.storage.whole_lake import STUDY, fill
+from tests.storage.whole_image_coding import CODING_STUDY
+from tests.storage.whole_lake import STUDY, TYPES_STUDY, fill
 
 # For each question: its parameters, and columns of the answer that are known by hand on the lake of `whole_lake`.
 ANSWERS: dict[str, tuple[dict, dict]] = {
@@ -21,6 +22,52 @@ ANSWERS: dict[str, tuple[dict, dict]] = {
         {"studies": ["responses-lab-a", "responses-lab-b"]},
         {"cre_line": ["Vip-IRES-Cre"], "mouse_count": [2], "session_count": [2], "cell_count": [4],
          "one_condition_count": [0]},
+    ),
+    "chosen_units": ({"study_id": "images-lab-a", "by_percentile": True}, {"unit_id": [1], "oracle": [0.9]}),
+    "coding_parts_done": (
+        {},
+        {"study_id": ["encoding-lab-a", "encoding-lab-b", CODING_STUDY, "images-lab-a", "images-lab-b",
+                      "inputs-lab-a", "inputs-lab-b"],
+         "leads_on": [True, True, False, True, True, False, False]},
+    ),
+    "encoding_score_table": (
+        {"studies": ["encoding-lab-b"]},
+        {"session_id": ["lab-b"] * 4, "unit_id": [1, 2, 1, 2], "side": ["test", "test", "train", "train"],
+         "kind": ["network"] * 4, "animal_id": ["m2"] * 4},
+    ),
+    "image_session_ids": ({}, {"session_id": ["lab-a", "lab-b"]}),
+    "registered_network": (
+        {"study_id": "encoding-lab-a"}, {"model": ["network 1"], "model_name": ["net"], "model_version": [1]},
+    ),
+    "session_patterns": ({"session_id": "lab-a"}, {"event_id": []}),
+    "session_pictures": ({"session_id": "lab-a"}, {"width_px": [2], "height_px": [1]}),
+    "session_presentations": (
+        {"session_id": "lab-a"}, {"event_id": [0], "image_name": ["im061"], "stimulus_block": [None]},
+    ),
+    "session_spike_counts": (
+        {"session_id": "lab-a", "study_id": "responses-lab-a"},
+        {"unit_id": [1, 1, 2, 2], "event_id": [0, 1, 0, 1], "spike_count": [1, 2, 2, 3]},
+    ),
+    "session_spikes": ({"session_id": "lab-b"}, {"unit_id": [1, 1, 2, 2], "time_s": [0.0, 0.5, 0.0, 0.5]}),
+    "session_units": ({"session_id": "lab-a"}, {"unit_id": [1, 2]}),
+    "sessions_of_coding": (
+        {"studies": ["images-lab-a", "encoding-lab-a", "inputs-lab-a"]},
+        {"kind": ["encoding_models", "exciting_inputs", "image_responses"], "animal_id": ["m1"] * 3,
+         "measured_count": [0, 0, 2], "by_percentile_count": [0, 0, 1], "by_reliability_count": [0, 0, 1],
+         "model_count": [1, 0, 0], "input_count": [0, 2, 0]},
+    ),
+    "chance_r2_table": (
+        {"studies": ["regressors-lab-a", "regressors-lab-b"]},
+        {"r2_low": [0.0, 0.5], "r2_high": [0.5, 1.0], "share": [0.75, 0.25]},
+    ),
+    "cluster_count_table": (
+        {"studies": ["regressors-lab-a"]},
+        {"protocol": ["rigorous"] * 2, "cluster_count": [1, 2], "silhouette": [0.5] * 2, "chosen": [False, True]},
+    ),
+    "coefficient_table": (
+        {"studies": ["regressors-lab-a", "regressors-lab-b"]},
+        {"response_type": ["image", "image", "none", "none"], "regressor": ["image", "omission"] * 2,
+         "roi_count": [2] * 4, "mean_coefficient": [2.0, 1.0, 1.0, 0.5], "mean_response": [0.5, 0.25] * 2},
     ),
     "decoder_table": (
         {"study_id": STUDY},
@@ -79,7 +126,17 @@ ANSWERS: dict[str, tuple[dict, dict]] = {
          "mean_dff": [-6.0, -16.0, -26.0, 6.0, 16.0, 26.0], "sem_dff": [pytest.approx(1.0)] * 6,
          "cell_count": [2] * 6},
     ),
+    "projects_with_rois": ({}, {"project": ["lab"]}),
+    "regressor_table": (
+        {"studies": ["regressors-lab-b"]},
+        {"protocol": ["rigorous"] * 2, "regressor": ["image", "omission"], "tau_s": [1.5] * 2, "event_count": [1, 1]},
+    ),
     "rejected_files": ({}, {"source_uri": ["/lab/c.nwb"], "found": ["nothing"]}),
+    "roi_table": (
+        {"studies": ["regressors-lab-a"]},
+        {"animal_id": ["m1"] * 2, "region": ["VISp"] * 2, "unit_id": [1, 2], "response_type": ["image", "none"],
+         "selected": [True, False], "cluster_of_all": [1, 2], "leaf_of_all": [1, 0], "leaf_of_selected": [None, None]},
+    ),
     "session_behavior": (
         {"session_id": "lab-a"},
         {"signal": ["running_speed_cm_per_s"] * 2, "time_s": [0.0, 0.5], "value": [3.0, 3.0]},
@@ -89,7 +146,16 @@ ANSWERS: dict[str, tuple[dict, dict]] = {
         {"session_id": ["lab-a"], "mouse_id": ["m1"], "unit_count": [2], "presented_count": [1], "omitted_count": [1],
          "dropped_count": [0]},
     ),
+    "session_event_times": (
+        {"session_id": "lab-a", "kinds": ["image", "omission", "lick"]},
+        {"kind": ["image", "omission"], "image_name": ["im061", None], "onset_s": [0.0, 0.75]},
+    ),
     "session_frames": ({"session_id": "lab-a"}, {"time_s": [0.0, 0.5, 1.0]}),
+    "session_indicator": ({"session_id": "lab-a"}, {"indicator": ["GCaMP6f"]}),
+    "session_merges": (
+        {"studies": ["regressors-lab-a"], "session_id": "lab-a", "protocol": "rigorous", "scope": "all"},
+        {"first": [0], "second": [1], "distance": [1.5], "roi_count": [2]},
+    ),
     "session_inputs": (
         {},
         {"session_id": ["lab-a", "lab-b"], "has_omissions": [True, True],
@@ -111,6 +177,11 @@ ANSWERS: dict[str, tuple[dict, dict]] = {
         {"project": "lab", "studies": ["responses-lab-a"]},
         {"session_id": ["lab-b"], "reason": ["not chosen for this study"]},
     ),
+    "sessions_of_types": (
+        {"studies": ["regressors-lab-a", "regressors-lab-b"]},
+        {"session_id": ["lab-a", "lab-b"], "animal_id": ["m1", "m2"], "roi_count": [2, 2], "selected_count": [1, 1],
+         "unfitted_count": [0, 0]},
+    ),
     "simulated_sessions": ({"project": "lab"}, {"session_count": [0]}),
     "spike_features_of_project": (
         {"project": "lab", "studies": ["responses-lab-a"]},
@@ -124,7 +195,13 @@ ANSWERS: dict[str, tuple[dict, dict]] = {
         {"session_id": ["lab-a"], "mouse_id": ["m1"], "unit_count": [2], "rate_hz": [2.0], "has_dff": [True],
          "has_spike_prob": [False], "snippet_sample_count": [2]},
     ),
-    "study_ids": ({}, {"study_id": [STUDY, "responses-lab-a", "responses-lab-b"]}),
+    "study_ids": (
+        {},
+        {"study_id": ["encoding-lab-a", "encoding-lab-b", CODING_STUDY,
+                      *(f"{kind}-{session}" for kind in ("images", "inputs") for session in ("lab-a", "lab-b")),
+                      STUDY, *(f"{kind}-{session}" for kind in ("regressors", "responses")
+                               for session in ("lab-a", "lab-b")), TYPES_STUDY]},
+    ),
     "time_decoding_before_after": (
         {"study_id": STUDY},
         {"auc_before": [None], "auc_after": [0.625], "largest_auc": [0.75], "largest_auc_s": [1.0], "mouse_count": [2]},
