@@ -1,6 +1,7 @@
 """Two thousand damaged copies of recordings: each goes in whole or is refused with a reason, and none ends a night.
 
-Mutated are real recordings where they are at hand, and files that the tests write where they are not.
+Five hundred of them in `make test`, the others in `make platformtest`. Mutated are real recordings where they are at
+hand, and files that the tests write where they are not.
 """
 
 import os
@@ -116,7 +117,7 @@ def _link(file: Path, copy: Path) -> None:
         shutil.copyfile(file, copy)
 
 
-@pytest.mark.parametrize("shard", range(SHARDS))
+@pytest.mark.parametrize("shard", [0, *(pytest.param(shard, marks=pytest.mark.platform) for shard in range(1, SHARDS))])
 def test_a_damaged_file_goes_in_whole_or_is_refused_with_a_reason(
     shard: int, originals: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
