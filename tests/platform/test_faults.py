@@ -186,7 +186,7 @@ def test_a_disk_that_is_full_in_the_middle_of_a_write(lab: Lab) -> None:
 
 
 def files_unknown_to_the_lake(lab: Lab) -> list[Path]:
-    """Trace files on disk that the lake doesn't name, sorted: of writes that failed and could tidy up, none may stay."""
+    """Trace files on disk that the lake does not name, sorted: a write that fails and lives leaves none."""
     with lab.lake as lake:
         known = set(
             lake.query("SELECT data_file FROM ducklake_list_files('lake', 'traces', schema => 'recorded')")["data_file"]
