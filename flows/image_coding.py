@@ -7,6 +7,7 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.artifacts import leave_studies, leave_summary
+from flows.incomplete import Incomplete
 from flows.notify import TOLD_OF
 from flows.progress import StepProgress
 from models.devices import chosen_device, device_in_words
@@ -144,22 +145,14 @@ class ImageCodingChoice(BaseModel):
         )
 
     @property
-    def selection_of_sessions(self) -> Selection:
+    def chosen_sessions(self) -> Selection:
         return Selection(self.project, session_ids=tuple(sorted(self.session_ids)))
-
-
-class CodingIncomplete(Exception):
-    """Some steps failed; what was computed is in the lake, and the next run goes on from there."""
-
-    def __init__(self, summary: StudySummary) -> None:
-        super().__init__("; ".join(summary.failures))
-        self.summary = summary
 
 
 @flow(name="image_coding", **TOLD_OF)
 def image_coding(choice: ImageCodingChoice) -> StudySummary:
     """Bring a project's image coding up to date under both protocols, and say what was found."""
-    device, chosen = chosen_device(choice.device), choice.selection_of_sessions
+    device, chosen = chosen_device(choice.device), choice.chosen_sessions
     get_run_logger().info("Training %s", device_in_words(device))
     recipe = choice.recipe(device)
     recipes = recipes_of(recipe)
@@ -187,7 +180,7 @@ def image_coding(choice: ImageCodingChoice) -> StudySummary:
     leave_summary("image-coding", summary.lines, summary.reports)
     leave_studies(presented, "image-coding")
     if summary.failures:
-        raise CodingIncomplete(summary)
+        raise Incomplete(summary)
     return summary
 
 

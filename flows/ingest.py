@@ -8,6 +8,7 @@ from prefect import flow
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from flows.artifacts import leave_recordings, leave_summary
+from flows.incomplete import Incomplete
 from flows.notify import TOLD_OF, tell_of_refusals
 from flows.progress import StepProgress
 from storage.due import new_files
@@ -42,14 +43,6 @@ class IngestChoice(BaseModel):
         return sources
 
 
-class IngestIncomplete(Exception):
-    """Some recordings could not be read or written; the others are in the lake, and the next run tries them again."""
-
-    def __init__(self, summary: NightSummary) -> None:
-        super().__init__("; ".join(summary.failures))
-        self.summary = summary
-
-
 @flow(name="ingest", **TOLD_OF)
 def ingest(choice: IngestChoice) -> NightSummary:
     """Read what is new at the sources; the next night, or a study that is started, computes on it.
@@ -67,5 +60,5 @@ def ingest(choice: IngestChoice) -> NightSummary:
     leave_recordings(files)
     tell_of_refusals(summary.rejected_count, summary.lines)
     if steps.failures:
-        raise IngestIncomplete(summary)
+        raise Incomplete(summary)
     return summary

@@ -8,6 +8,7 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field
 
 from flows.artifacts import leave_recordings, leave_studies, leave_summary
+from flows.incomplete import Incomplete
 from flows.notify import TOLD_OF, tell_of_refusals
 from flows.progress import StepProgress
 from flows.study_steps import study_steps
@@ -38,14 +39,6 @@ class NightChoice(BaseModel):
     ] = "rigorous"
 
 
-class NightIncomplete(Exception):
-    """Some steps of the night failed; everything else is in the lake, and the next night tries them again."""
-
-    def __init__(self, summary: NightSummary) -> None:
-        super().__init__("; ".join(summary.failures))
-        self.summary = summary
-
-
 @flow(name="nightly", **TOLD_OF)
 def nightly(choice: NightChoice) -> NightSummary:
     """Ingest what is new, and bring every project's findings, model and report up to date."""
@@ -60,5 +53,5 @@ def nightly(choice: NightChoice) -> NightSummary:
     leave_studies(presented)
     tell_of_refusals(summary.rejected_count, summary.lines)
     if steps.failures:
-        raise NightIncomplete(summary)
+        raise Incomplete(summary)
     return summary

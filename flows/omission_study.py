@@ -7,6 +7,7 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flows.artifacts import leave_studies, leave_summary
+from flows.incomplete import Incomplete
 from flows.notify import TOLD_OF
 from flows.progress import StepProgress
 from flows.study_steps import study_steps
@@ -84,28 +85,20 @@ class OmissionChoice(BaseModel):
         return Recipe(Window(self.window_start_s, self.window_stop_s, self.sample_count), self.per_event)
 
     @property
-    def selection(self) -> Selection:
+    def chosen_sessions(self) -> Selection:
         return Selection(self.project, tuple(sorted(self.cre_lines)), tuple(sorted(self.session_ids)))
-
-
-class StudyIncomplete(Exception):
-    """Some steps failed; what was computed is in the lake, and the next run goes on from there."""
-
-    def __init__(self, summary: StudySummary) -> None:
-        super().__init__("; ".join(summary.failures))
-        self.summary = summary
 
 
 @flow(name="omission_study", **TOLD_OF)
 def omission_study(choice: OmissionChoice) -> StudySummary:
     """Bring one project's omission study up to date, and say what it found."""
     with open_lake(read_only=True) as lake:
-        require_known(lake, choice.selection)
+        require_known(lake, choice.chosen_sessions)
     with StepProgress() as steps:
-        presented = study_steps(steps, choice.protocol, choice.recipe, flow_run.id, choice.selection, again=True)
+        presented = study_steps(steps, choice.protocol, choice.recipe, flow_run.id, choice.chosen_sessions, again=True)
     summary = summarise_study(choice.project, presented, steps.failures)
     leave_summary("omission-study", summary.lines, summary.reports)
     leave_studies(presented)
     if summary.failures:
-        raise StudyIncomplete(summary)
+        raise Incomplete(summary)
     return summary

@@ -7,6 +7,7 @@ from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flows.artifacts import leave_studies, leave_summary
+from flows.incomplete import Incomplete
 from flows.notify import TOLD_OF
 from flows.progress import StepProgress
 from models.roi_clusters import ClusterChoice
@@ -186,22 +187,14 @@ class ResponseTypesChoice(BaseModel):
         )
 
     @property
-    def selection(self) -> Selection:
+    def chosen_sessions(self) -> Selection:
         return Selection(self.project, session_ids=tuple(sorted(self.session_ids)))
-
-
-class TypesIncomplete(Exception):
-    """Some steps failed; what was computed is in the lake, and the next run goes on from there."""
-
-    def __init__(self, summary: StudySummary) -> None:
-        super().__init__("; ".join(summary.failures))
-        self.summary = summary
 
 
 @flow(name="response_types", **TOLD_OF)
 def response_types(choice: ResponseTypesChoice) -> StudySummary:
     """Bring a project's response types up to date under both protocols, and say what was found."""
-    recipe, chosen = choice.recipe, choice.selection
+    recipe, chosen = choice.recipe, choice.chosen_sessions
     with open_lake(read_only=True) as lake:
         require_known(lake, chosen)
     with StepProgress() as steps:
@@ -220,5 +213,5 @@ def response_types(choice: ResponseTypesChoice) -> StudySummary:
     leave_summary("response-types", summary.lines, summary.reports)
     leave_studies(presented, "response-types")
     if summary.failures:
-        raise TypesIncomplete(summary)
+        raise Incomplete(summary)
     return summary

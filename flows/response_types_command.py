@@ -3,69 +3,26 @@
 import argparse
 import sys
 
-from pydantic import ValidationError
-from rich.console import Console
-
-from flows.prefect_settings import configure_prefect
-from storage.attach import LakeMissing
-from storage.due import NothingChosen, require_known
-from storage.lake import LakeMismatch, open_lake
-from storage.settings import Settings
+from flows.study_command import run_study, study_parser
 
 
 def main() -> int:
     """Run the study of one project; returns the exit status."""
-    arguments = vars(_parser().parse_args())
-    console = Console()
-    try:
-        settings = Settings()
-        with open_lake(settings, read_only=True) as lake:
-            projects = lake.answer("sessions_by_project")["project"].unique().sort().to_list()
-    except (ValueError, OSError, LakeMissing, LakeMismatch) as error:
-        return _refuse(console, str(error))
-    if "project" not in arguments:
-        if len(projects) != 1:
-            there = ", ".join(projects) or "it has none yet; `make nightly` fills it"
-            return _refuse(console, f"name a project of the lake with --project: {there}")
-        arguments["project"] = projects[0]
-    configure_prefect(settings)
-    with console.status("starting Prefect (some seconds)"):
-        from flows.response_types import ResponseTypesChoice, TypesIncomplete, response_types
-    try:
-        choice = ResponseTypesChoice(**arguments)
-        with open_lake(settings, read_only=True) as lake:
-            require_known(lake, choice.selection)
-        summary = response_types(choice)
-    except NothingChosen as error:
-        return _refuse(console, str(error))
-    except ValidationError as error:
-        said = (
-            f"{'.'.join(map(str, one['loc']))}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors()
-        )
-        return _refuse(console, "; ".join(said))
-    except TypesIncomplete as incomplete:
-        summary = incomplete.summary
-    for line in summary.lines:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
-    return 1 if summary.failures else 0
+    return run_study(_parser(), _loaded)
 
 
-def _refuse(console: Console, why: str) -> int:
-    console.print(why, style="bold red", markup=False, soft_wrap=True)
-    return 2
+def _loaded() -> tuple:
+    from flows.response_types import ResponseTypesChoice, response_types
+
+    return ResponseTypesChoice, response_types
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m flows.response_types_command",
-        argument_default=argparse.SUPPRESS,  # what isn't given is left to the form's defaults
-        description="Which ROIs respond, and to what? Regress, select, assign, cluster, compare regions, report.",
-        epilog="Reads the sessions that a night has put into the lake; what was computed before is not computed again.",
+    parser = study_parser(
+        "flows.response_types_command",
+        "Which ROIs respond, and to what? Regress, select, assign, cluster, compare regions, report.",
     )
     add = parser.add_argument
-    add("--project", help="the collection of sessions; may be left out where the lake has one")
-    add("--protocol", choices=("rigorous", "published"), help="what the findings rest on (default rigorous)")
-    add("--session", dest="session_ids", action="append", metavar="ID", help="only this session")
     add("--signal", help="signal of recorded.traces (default dff)")
     add("--baseline", choices=("own percentile", "running percentile"), help="of raw fluorescence, under rigorous")
     add("--tau", dest="tau_s", type=float, metavar="S", help="decay of the kernel in seconds, for both protocols")

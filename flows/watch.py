@@ -51,10 +51,11 @@ def main() -> int:
 def _night(sources: str, protocol: str, settings: Settings, console: Console) -> int:
     configure_prefect(settings)
     with console.status("starting Prefect (some seconds)"):
-        from flows.nightly import NightChoice, NightIncomplete, nightly
+        from flows.incomplete import Incomplete
+        from flows.nightly import NightChoice, nightly
     try:
         summary = nightly(NightChoice(sources=sources, protocol=protocol))
-    except NightIncomplete as incomplete:
+    except Incomplete as incomplete:
         summary = incomplete.summary
     for line in summary.lines:
         console.print(line, highlight=False, soft_wrap=True, markup=False)

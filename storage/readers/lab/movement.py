@@ -32,6 +32,7 @@ def recognises(path: Path) -> bool:
         try:
             with zipfile.ZipFile(path) as archive:
                 return {f"{name}.npy" for name in ARRAYS} <= set(archive.namelist())
+        # Python's zipfile raises NotImplementedError for an archive of a later version of the format than it reads.
         except (zipfile.BadZipFile, NotImplementedError, ValueError):
             return False
     separators = {".csv": ",", ".tsv": "\t", ".txt": ""}
