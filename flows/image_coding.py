@@ -90,9 +90,12 @@ class ImageCodingChoice(BaseModel):
         int, Field(title="Image width (px)", description="of the grey images that models see", ge=16, le=512)
     ] = 96
     readout: Annotated[
-        Literal["factorised", "gaussian", "pyramid"],
-        Field(description="how units read the shared core under 'rigorous'; 'published' takes the pyramid"),
-    ] = "factorised"
+        Literal["by validation", "factorised", "gaussian", "pyramid"],
+        Field(
+            description="how units read the shared core under 'rigorous'; 'by validation': a network is trained with "
+            "each, and the readout that predicts validation images best is kept. 'published' takes the pyramid"
+        ),
+    ] = "by validation"
     network_count: Annotated[
         int,
         Field(

@@ -63,6 +63,11 @@ class Trained:
     device: str
     duration_s: float
 
+    @property
+    def validation_loss(self) -> float:
+        """That of its best epoch; of the same data, to be compared between models."""
+        return self.curve[self.best_epoch - 1].validation_loss
+
 
 @dataclass(frozen=True)
 class _Side:
@@ -114,16 +119,19 @@ def train_ensemble(
     training: TrainingChoice,
     n_models: int = 3,
     progress: Callable[[int, Epoch], None] | None = None,
+    first: Trained | None = None,
 ) -> tuple[Averaged, tuple[Trained, ...]]:
     """Models of the same neurons from seeds ``training.seed``, one more, ..., and their mean prediction.
 
-    Arrays and errors as of ``train_encoding_model``; ``progress`` is also told which model, from 0.
+    Arrays and errors as of ``train_encoding_model``; ``progress`` is also told which model, from 0. ``first`` spares
+    the training of the first, when that was done before.
     """
-    trained = tuple(
+    begun = () if first is None else (first,)
+    trained = begun + tuple(
         train_encoding_model(
             grey, trials, split, choice, replace(training, seed=training.seed + at), _told(progress, at)
         )
-        for at in range(n_models)
+        for at in range(len(begun), n_models)
     )
     return Averaged([one.model for one in trained]).eval(), trained
 

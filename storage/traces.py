@@ -65,7 +65,8 @@ class TraceStream:
     """One signal of all units of a session whose matrix may be larger than memory.
 
     ``unit_id`` (n_units,) int64, each once; ``read(start, stop)`` gives frames start to stop as (n_units, stop - start)
-    float32, NaN where missing, and is called once for each span, in order, when the signal is written.
+    float32, NaN where missing, and is called once for each span, in order, when the signal is written. Its array may be
+    used again for the next span: copy what is to be kept.
     """
 
     session_id: str

@@ -25,8 +25,9 @@ from storage.traces import Traces, write_trace_file
 from storage.turns import turn
 
 _CONFLICT_SIGNS = ("conflict", "retry count", "database is locked", "could not serialize", "deadlock", "duplicate key")
-# Encoding Parquet is the larger part of a write and leaves the interpreter free; more would hold more spans in memory.
-_FILES_AT_ONCE = 2
+# Encoding Parquet is the larger part of a write and leaves the interpreter free, and while one file is put on disk
+# others go on; more would hold more spans in memory.
+_FILES_AT_ONCE = 3
 # DuckDB 1.5 hangs for ever when an upload in parts fails to begin and its end then succeeds; with fewer bytes than one
 # of its parts (80 MB) it sends the file whole.
 _BYTES_PER_INSERT = 64_000_000

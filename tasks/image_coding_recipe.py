@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 PROTOCOLS = ("rigorous", "published")
+READOUT_NAMES = ("factorised", "gaussian", "pyramid")
+BY_VALIDATION = "by validation"  # whichever of them predicts the validation images best
 SOURCE_UNIT_COUNT = 4  # units that the source made networks and most exciting inputs for
 _SOURCE_STEPS, _STEPS = 1000, 200
 _SOURCE_RADIUS_PX, _SOURCE_SHAPE = 12.0, (60, 96)
@@ -16,10 +18,11 @@ class CodingRecipe:
     Spikes are counted from ``start_s`` to ``stop_s`` after onset; None: to the end of the presentation. ``selection``:
     'by protocol' ('published' by percentiles of oracle and variance, 'rigorous' by the oracle's interval), or one of
     the two for both. ``unit_count`` of the chosen units get most exciting inputs, and under 'published' a network
-    each; None: all. Under 'rigorous' one network of all units is trained, ``network_count`` times from other seeds.
-    ``start_count`` noise starts; ``step_count`` None: 200, and 1000 under 'published'. ``seed`` splits the images
-    70/15/15 and begins training. ``most_epochs`` ends training at the latest; training images are moved by up to
-    ``shift_px``. The best Gabor is sought on a grid of ``gabor_grid_px``. ``screen_deg`` is what images cover.
+    each; None: all. Under 'rigorous' one network of all units is trained, ``network_count`` times from other seeds,
+    with the ``readout`` of that name or the one that predicts validation images best. ``start_count`` noise starts;
+    ``step_count`` None: 200, and 1000 under 'published'. ``seed`` splits the images 70/15/15 and begins training.
+    ``most_epochs`` ends training at the latest; training images are moved by up to ``shift_px``. The best Gabor is
+    sought on a grid of ``gabor_grid_px``. ``screen_deg`` is what images cover.
     """
 
     start_s: float = 0.0
@@ -28,7 +31,7 @@ class CodingRecipe:
     selection: str = "by protocol"
     unit_count: int | None = SOURCE_UNIT_COUNT
     network_count: int = 2
-    readout: str = "factorised"
+    readout: str = BY_VALIDATION
     shift_px: int = 2
     most_epochs: int = 200
     start_count: int = 4

@@ -21,6 +21,7 @@ from tasks.figures_inputs import (
     responses_figure,
     starts_figure,
 )
+from tasks.image_coding_recipe import BY_VALIDATION, READOUT_NAMES, CodingRecipe
 from tasks.image_coding_rows import CodingRows
 from tasks.image_coding_tables import (
     excluded_table,
@@ -251,7 +252,7 @@ def _method(rows: CodingRows) -> tuple[Block, ...]:
         Paragraph(
             "Networks: a convolutional core (three layers of 64 channels, batch norm, ELU, average pooling after the"
             " first; Laplace smoothness on input kernels, group sparsity on hidden ones) and a readout for each unit."
-            f" Rigorous: one core for all units, {recipe.readout} readout, ELU + 1 at the output, Poisson loss."
+            f" Rigorous: one core for all units, {_readout(recipe)}, ELU + 1 at the output, Poisson loss."
             " Published (after Walker et al. 2019): a network for each unit, pyramid readout, linear output, squared"
             " error."
         ),
@@ -263,6 +264,12 @@ def _method(rows: CodingRows) -> tuple[Block, ...]:
             " is off by one; 'rigorous' takes the best ones, as they were shown."
         ),
     )
+
+
+def _readout(recipe: CodingRecipe) -> str:
+    if recipe.readout != BY_VALIDATION:
+        return f"{recipe.readout} readout"
+    return f"of {len(READOUT_NAMES)} kinds of readout the one of the lowest loss on validation images (see the notes)"
 
 
 def _headed(title: str, table: ReportTable) -> tuple[Block, ...]:

@@ -1,7 +1,7 @@
 """Models of a session's units under a protocol: linear ones, and networks trained from several seeds."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,10 +9,16 @@ from numpy.typing import NDArray
 
 from models.encoding_baselines import Baseline, linear_nonlinear, ridge_on_gabor_energy, ridge_on_pixels
 from models.encoding_model import Averaged, EncodingChoice, Model, predict, published_choice
-from models.encoding_training import Trained, TrainingChoice, train_ensemble, train_unit_by_unit
+from models.encoding_training import (
+    Trained,
+    TrainingChoice,
+    train_encoding_model,
+    train_ensemble,
+    train_unit_by_unit,
+)
 from models.image_responses import mean_responses
 from models.image_splits import ImageSplit
-from tasks.image_coding_recipe import CodingRecipe
+from tasks.image_coding_recipe import BY_VALIDATION, READOUT_NAMES, CodingRecipe
 
 ONE_EACH = "a network for each unit"
 _BASELINES: dict[str, Callable[..., Baseline]] = {
@@ -72,16 +78,18 @@ def rigorous_models(
 ) -> SessionModels:
     """Linear models, and networks of all units at once, one after the other and their mean.
 
-    Raises ValueError as `models.encoding_training.train_encoding_model`.
+    Where the readout is to be chosen, the first network is trained with each, and the one with the lowest loss on
+    validation images is kept. Raises ValueError as `models.encoding_training.train_encoding_model`.
     """
     units = np.arange(len(trials))
     notes: list[str] = []
     predictors = list(_linear(fine, trials, split, units, notes))
-    choice = EncodingChoice(image_shape=recipe.image_shape, readout=recipe.readout)
-    if recipe.readout == "pyramid":
-        choice = replace(published_choice(recipe.image_shape), output=choice.output)
     training = TrainingChoice(most_epochs=recipe.most_epochs, shift=recipe.shift_px, seed=recipe.seed, device=device)
-    ensemble, trained = train_ensemble(grey, trials, split, choice, training, recipe.network_count)
+    tried = [train_encoding_model(grey, trials, split, choice, training) for choice in _choices(recipe)]
+    first = min(tried, key=lambda one: one.validation_loss)
+    notes += _note_of_readout(first, tried)
+    choice = first.model.choice
+    ensemble, trained = train_ensemble(grey, trials, split, choice, training, recipe.network_count, first=first)
     predictors += [
         Predictor(name, "network", units, predict(one.model, grey), (one,), one.duration_s, recipe.image_shape)
         for name, one in zip(_numbered(len(trained)), trained, strict=True)
@@ -139,6 +147,23 @@ def first_two(model: Model) -> tuple[Model, Model | None]:
 
 def _numbered(count: int) -> list[str]:
     return [f"network {number}" for number in range(1, count + 1)]
+
+
+def _choices(recipe: CodingRecipe) -> list[EncodingChoice]:
+    """Networks to begin with, one for each readout that may be the one."""
+    names = READOUT_NAMES if recipe.readout == BY_VALIDATION else (recipe.readout,)
+    each = [EncodingChoice(image_shape=recipe.image_shape, readout=name) for name in names]
+    return [
+        replace(published_choice(one.image_shape), output=one.output) if one.readout == "pyramid" else one
+        for one in each
+    ]
+
+
+def _note_of_readout(kept: Trained, tried: Sequence[Trained]) -> list[str]:
+    if len(tried) < 2:
+        return []
+    losses = ", ".join(f"{one.model.choice.readout} {one.validation_loss:.4f}" for one in tried)
+    return [f"{kept.model.choice.readout} readout, of the lowest loss on validation images: {losses}"]
 
 
 def _linear(

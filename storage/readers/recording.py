@@ -129,16 +129,23 @@ def require_increasing(time_s: np.ndarray, field: str, source_uri: str) -> np.nd
     return time_s
 
 
-def _require_declared(table: Table, frame: pl.DataFrame, frames: Mapping[Table, pl.DataFrame], uri: str) -> None:
+def _require_declared(
+    table: Table,
+    frame: pl.DataFrame,
+    frames: Mapping[Table, pl.DataFrame],
+    uri: str,
+    groups: pl.DataFrame | None = None,
+) -> None:
+    """``groups`` has every combination of its columns that the rows have, far fewer to look at."""
     for column in table.columns:
         _require_range(frame, table, column, uri)
-    _require_known(frame, frames[SESSIONS], ("session_id",), table.name, "session", uri)
-    _require_known(frame, frames[UNITS], ("session_id", "unit_id"), table.name, "cell", uri)
+    _require_known(frame, frames[SESSIONS], ("session_id",), table.name, "session", uri, groups)
+    _require_known(frame, frames[UNITS], ("session_id", "unit_id"), table.name, "cell", uri, groups)
     for name, columns in table.parents.items():
         parent = TABLE_BY_NAME[name]
         if parent in (EVENTS, FRAMES):
             known = frames.get(parent, pl.DataFrame(parent.arrow_schema.empty_table()))
-            _require_known(frame, known, columns, table.name, parent.short_name.removesuffix("s"), uri)
+            _require_known(frame, known, columns, table.name, parent.short_name.removesuffix("s"), uri, groups)
 
 
 def _require_range(frame: pl.DataFrame, table: Table, column: Column, uri: str) -> None:
@@ -169,11 +176,18 @@ def _require_unique(frame: pl.DataFrame, key: tuple[str, ...], name: str, uri: s
 
 
 def _require_known(
-    frame: pl.DataFrame, known: pl.DataFrame, on: tuple[str, ...], name: str, what: str, uri: str
+    frame: pl.DataFrame,
+    known: pl.DataFrame,
+    on: tuple[str, ...],
+    name: str,
+    what: str,
+    uri: str,
+    groups: pl.DataFrame | None = None,
 ) -> None:
     if not set(on) <= set(frame.columns):
         return
-    unknown = frame.select(on).unique().join(known, on=on, how="anti")
+    every = groups if groups is not None and set(on) <= set(groups.columns) else frame
+    unknown = every.select(on).unique().join(known, on=on, how="anti")
     if len(unknown):
         rows = frame.join(unknown, on=on, how="semi")
         found = f"unknown {what} {_key(rows, on)} ({len(rows)} of {len(frame)} rows)"
@@ -262,25 +276,31 @@ def _checked_blocks(rows: RowBlocks, frames: Mapping[Table, pl.DataFrame], uri: 
 
     def blocks() -> Iterator[pa.Table]:
         begun: set[tuple] = set()
-        last = pl.DataFrame(pl.from_arrow(table.arrow_schema.empty_table())).select(table.key)
+        last: tuple | None = None
         for block in rows.blocks():
             frame = pl.DataFrame(pl.from_arrow(block))
-            _require_declared(table, frame, frames, uri)
-            numbered = pl.concat([last, frame.select(table.key)])
-            another = pl.any_horizontal(pl.col(name).ne_missing(pl.col(name).shift(1)) for name in group)
-            due = pl.when(another).then(0).otherwise(pl.col(number).shift(1) + 1)
-            seen = numbered.with_columns(another=another, due=due)[len(last) :]
-            wrong = seen.filter(pl.col(number) != pl.col("due"))
-            starts = seen.filter("another").select(group)
-            again = list(starts.filter(starts.is_duplicated()).iter_rows())
-            again += [key for key in starts.iter_rows() if key in begun]
+            if frame.is_empty():
+                yield block
+                continue
+            changes = (pl.col(name).ne_missing(pl.col(name).shift(1)) for name in group)
+            another = frame.select(pl.any_horizontal(changes)).to_series().to_numpy().copy()  # (n_rows,)
+            another[0] = True
+            _require_declared(table, frame, frames, uri, frame.select(group).filter(another))
+            first = frame.select(table.key).row(0)
+            another[0] = last is None or first[:-1] != last[:-1]
+            starts = np.flatnonzero(another)
+            of_starts = frame[starts].select(group)
+            zero = np.append(0 if another[0] else -(last[-1] + 1), starts)  # the row that is numbered 0, in each group
+            wrong = frame.filter(frame[number] != pl.Series(np.arange(len(frame)) - zero[np.cumsum(another)]))
+            again = list(of_starts.filter(of_starts.is_duplicated()).iter_rows())
+            again += [key for key in of_starts.iter_rows() if key in begun]
             if len(wrong) or again:
                 row = _key(wrong, table.key) if len(wrong) else f"{', '.join(map(str, again[0]))} again"
                 raise Refused(
                     source_uri=uri, field=table.name, found=f"row {row}", expected=f"{number} 0, 1, 2 ... in each group"
                 )
-            begun.update(starts.iter_rows())
-            last = numbered.tail(1)
+            begun.update(of_starts.iter_rows())
+            last = frame.select(table.key).row(-1)
             yield block
 
     return RowBlocks(table, blocks)

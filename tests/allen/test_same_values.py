@@ -107,7 +107,7 @@ def test_traces_are_the_same(experiment, signal, monkeypatch):
     # In spans of 97 frames, so that their seams are seen.
     monkeypatch.setattr(storage.traces, "VALUES_PER_SPAN", 970)
     trace = next(one for one in experiment.recording.traces if one.signal == signal)
-    ours = np.concatenate([values for _, values in trace.spans()], axis=1)
+    ours = np.concatenate([values.copy() for _, values in trace.spans()], axis=1)
     # The AllenSDK's neuropil_traces shows the demixed traces; the cells beneath it have the neuropil.
     name, column = TRACES.get(signal, (None, "neuropil_trace"))
     shown = getattr(experiment.sdk, name) if name else experiment.sdk._cell_specimens.neuropil_traces

@@ -23,7 +23,7 @@ from storage.lake import Lake, open_lake
 from storage.model_files import CONFIGURATION, WEIGHTS, NetworkRegistry
 from storage.settings import Settings
 from tasks.conclude_images import conclude_images
-from tasks.image_coding_recipe import CodingRecipe
+from tasks.image_coding_recipe import READOUT_NAMES, CodingRecipe
 from tasks.image_coding_rows import CodingRows, coding_rows
 from tasks.image_sessions import image_session, session_pictures
 from tasks.make_inputs import make_inputs
@@ -245,6 +245,27 @@ def test_the_pyramid_readout_is_the_published_one_with_counts_of_at_least_zero()
     assert (choice.readout, choice.readout_penalty, choice.output) == ("pyramid", 0.0, "elu_plus_one")
     assert found.kept_name == "network 1"
     assert min(one.predicted.min() for one in found.predictors if one.kind == "network") >= 0
+
+
+def test_the_readout_kept_is_the_one_that_predicts_validation_images_best_and_test_images_have_no_say() -> None:
+    session = simulated()
+    trials, grey = trials_by_image(session.counts, session.image, 24), session.images.astype(np.float32)
+    split = split_images(np.arange(24))
+    alone = {
+        name: rigorous_models(grey, grey, trials, split, replace(RECIPE, readout=name, network_count=1), "cpu")
+        for name in READOUT_NAMES
+    }
+    losses = {name: one.curves["network 1"].validation_loss for name, one in alone.items()}
+    best = min(losses, key=losses.__getitem__)
+    assert len(set(losses.values())) == len(READOUT_NAMES)
+    other = trials.copy()
+    other[:, split.test] = np.random.default_rng(0).poisson(9.0, other[:, split.test].shape)
+    for seen in (trials, other):
+        found = rigorous_models(grey, grey, seen, split, RECIPE, "cpu")
+        assert [one.choice.readout for one in found.kept.models] == [best, best]
+        assert found.curves["network 1"].validation_loss == losses[best]
+        assert not np.array_equal(*(predict(one, grey) for one in found.kept.models))
+        assert f"{best} readout, of the lowest loss on validation images" in " ".join(found.notes)
 
 
 def test_images_without_repeats_are_measured_as_far_as_they_can_be(lake: Lake) -> None:

@@ -122,14 +122,22 @@ def _require_unscaled(file: "h5py.File", name: str, refused: Refusal) -> None:
 
 
 def _reader(given: Given, name: str, columns: np.ndarray) -> Callable[[int, int], np.ndarray]:
+    held = np.empty(0, np.float32)  # of the largest span so far: fresh memory for each costs a tenth of the ingest
+
     def read(start: int, stop: int) -> np.ndarray:  # (n_units, stop - start) float32
-        values = np.empty((len(columns), stop - start), np.float32)
+        nonlocal held
+        shape = len(columns), stop - start
+        if held.size < shape[0] * shape[1]:
+            held = np.empty(shape[0] * shape[1], np.float32)
+        values = held[: shape[0] * shape[1]].reshape(shape)
         with opened_hdf5(given.path, given.refused) as file:
             data = dataset_at(file, name, given.refused, ndim=2, unpacked=False)
             for first, column, block in table_blocks(data, start, stop, given.refused):
                 begin, end = np.searchsorted(columns, (column, column + block.shape[1]))
                 here = values[begin:end, first - start : first - start + len(block)]
                 here[:] = block[:, columns[begin:end] - column].T
+            if stop == len(data):
+                held = held[:0].copy()
         return values
 
     return read

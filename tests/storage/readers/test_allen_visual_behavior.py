@@ -43,7 +43,7 @@ def row(recording: Recording, of, **where) -> dict:
 
 
 def matrix(recording: Recording, signal: str) -> np.ndarray:
-    return np.concatenate([values for _, values in trace(recording, signal).spans()], axis=1)
+    return np.concatenate([values.copy() for _, values in trace(recording, signal).spans()], axis=1)
 
 
 def trace(recording: Recording, signal: str):
