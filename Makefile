@@ -46,7 +46,7 @@ maintain: $(READY) ## compact, expire old snapshots, clear away what belongs to 
 	@.venv/bin/python -m flows.maintenance $(ARGS)
 
 test: $(READY) ## run the tests
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup
+	@.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 platformtest: $(READY) ## tests of the whole platform: a browser, schedules, faults, load; half an hour; SCREENSHOTS=folder keeps the pictures
 	@.venv/bin/python -m pytest -m platform --durations=20

@@ -26,8 +26,8 @@ from tasks.form import as_form
 from tasks.image_coding_recipe import PROTOCOLS, SOURCE_UNIT_COUNT, CodingRecipe
 from tasks.make_inputs import make_inputs
 from tasks.measure_images import measure_images
-from tasks.present import StudySummary
-from tasks.present_images import present_images, summarise_images
+from tasks.present import StudySummary, summarise_study
+from tasks.present_images import present_images
 from tasks.train_networks import train_networks
 
 
@@ -179,7 +179,8 @@ def image_coding(choice: ImageCodingChoice) -> StudySummary:
         with open_lake() as lake:
             concluded = coding_concluded(lake, choice.protocol, recipes, chosen)
         presented = steps.each("reports", present_images, concluded, name=str)
-    summary = summarise_images(choice.project or "every project", presented, steps.failures)
+    project = choice.project or "every project"
+    summary = summarise_study(project, presented, steps.failures, of="images and responses to them")
     leave_summary("image-coding", summary.lines, summary.reports)
     leave_studies(presented, "image-coding")
     if summary.failures:

@@ -96,7 +96,7 @@ def omission_study(choice: OmissionChoice) -> StudySummary:
         require_known(lake, choice.chosen_sessions)
     with StepProgress() as steps:
         presented = study_steps(steps, choice.protocol, choice.recipe, flow_run.id, choice.chosen_sessions, again=True)
-    summary = summarise_study(choice.project, presented, steps.failures)
+    summary = summarise_study(choice.project, presented, steps.failures, of="responses to omissions")
     leave_summary("omission-study", summary.lines, summary.reports)
     leave_studies(presented)
     if summary.failures:

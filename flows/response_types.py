@@ -17,8 +17,8 @@ from storage.response_types_due import fits_due, types_concluded, types_due
 from tasks.conclude_response_types import conclude_types
 from tasks.fit_regressors import fit_session
 from tasks.form import as_form
-from tasks.present import StudySummary
-from tasks.present_response_types import present_types, summarise_types
+from tasks.present import StudySummary, summarise_study
+from tasks.present_response_types import present_types
 from tasks.response_type_recipe import EVENT_KINDS, RUNNING, SLOWEST_S, TypesRecipe
 
 _EventKind = Literal["image", "omission", "stimulus", "lick", "reward", "optotagging", "mark"]
@@ -209,7 +209,8 @@ def response_types(choice: ResponseTypesChoice) -> StudySummary:
         with open_lake() as lake:
             concluded = types_concluded(lake, choice.protocol, recipe.by_protocol, recipe.study, chosen)
         presented = steps.each("reports", present_types, concluded, choice.csv, name=str)
-    summary = summarise_types(choice.project or "every project", presented, steps.failures)
+    project = choice.project or "every project"
+    summary = summarise_study(project, presented, steps.failures, of="traces", with_models=False)
     leave_summary("response-types", summary.lines, summary.reports)
     leave_studies(presented, "response-types")
     if summary.failures:

@@ -48,10 +48,11 @@ def summary_lines(
     return [*lines, *found, *todo_lines(reports)]
 
 
-def todo_lines(reports: Sequence[Path | str]) -> list[str]:
+def todo_lines(reports: Sequence[Path | str], with_models: bool = True) -> list[str]:
     """Where the reports are, and what to do next."""
-    todo = [("report", str(report)) for report in reports]
-    todo += [("ask", "make sql"), ("models", "make models"), ("prefect", "make prefect")]
+    todo = [("report", str(report)) for report in reports] + [("ask", "make sql")]
+    todo += [("models", "make models")] if with_models else []
+    todo += [("prefect", "make prefect")]
     return [f"{name:<9}{how}" for name, how in todo]
 
 

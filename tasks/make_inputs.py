@@ -1,5 +1,7 @@
 """One session's exciting inputs under a protocol, through the network that was registered, and their comparison."""
 
+from functools import partial
+
 import polars as pl
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -7,14 +9,14 @@ from prefect.cache_policies import NO_CACHE
 from models.devices import chosen_device, device_in_words
 from storage.declaration import Table
 from storage.image_coding_due import PartDue
-from storage.lake import Lake, open_lake
+from storage.lake import Lake
 from storage.model_files import NetworkRegistry
 from storage.registry import ModelVersion
-from storage.tables import ASCENT_STEPS, EXCITATORY_INPUTS, INPUT_COMPARISONS, PATTERN_RESPONSES, STUDIES
+from storage.tables import ASCENT_STEPS, EXCITATORY_INPUTS, INPUT_COMPARISONS, PATTERN_RESPONSES
 from tasks.attempts import HOUR_S, PATIENT
 from tasks.image_coding_recipe import DEFAULT_RECIPE, CodingRecipe
+from tasks.image_part import write_part
 from tasks.image_sessions import Unfit, image_session, session_patterns, session_pictures
-from tasks.measure_images import of_study, part_row
 from tasks.train_networks import chosen_units
 
 
@@ -32,21 +34,9 @@ def make_inputs(
 
     A session that can't take part gets a study without rows, whose notes say why.
     """
-    with open_lake() as lake:
-        snapshot_id = lake.snapshot_id
-        rows: dict[Table, pl.DataFrame] = {}
-        try:
-            rows, notes = _input_rows(lake, due, recipe, device)
-        except Unfit as reason:
-            notes = [str(reason)]
-        tables = of_study(rows, due)
-        named = recipe.inputs(due.protocol)
-        tables[STUDIES] = STUDIES.rows(
-            [part_row(due, "exciting_inputs", named, snapshot_id, flow_run_id, recipe, notes)]
-        )
-        info = {"study": due.study_id, "flow_run": flow_run_id}
-        lake.replace(tables, message=f"exciting inputs of {due.session_id}, {due.protocol}", info=info)
-    return due.study_id
+    title = f"exciting inputs of {due.session_id}, {due.protocol}"
+    computed = partial(_input_rows, device=device)
+    return write_part(due, "exciting_inputs", title, recipe.inputs(due.protocol), flow_run_id, recipe, computed)
 
 
 def _input_rows(

@@ -1,10 +1,5 @@
 """One session's responses to images: counts, reliability, what sets units apart, raster order, firing around onset."""
 
-import json
-from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -26,11 +21,12 @@ from models.raster_order import raster_order
 from models.unit_choice import chosen_by_percentile, chosen_by_reliability
 from storage.declaration import Table
 from storage.image_coding_due import PartDue
-from storage.lake import open_lake
-from storage.tables import PRESENTATION_PSTHS, RASTER_ORDER, SPIKE_COUNTS, STUDIES, UNIT_PAIRS, UNIT_RELIABILITY
+from storage.lake import Lake
+from storage.tables import PRESENTATION_PSTHS, RASTER_ORDER, SPIKE_COUNTS, UNIT_PAIRS, UNIT_RELIABILITY
 from tasks.attempts import HOUR_S, PATIENT
 from tasks.image_coding_recipe import DEFAULT_RECIPE, CodingRecipe
-from tasks.image_sessions import BLANK, ImageSession, Unfit, image_session
+from tasks.image_part import write_part
+from tasks.image_sessions import BLANK, ImageSession, image_session
 from tasks.per_session import PER_SESSION
 from tasks.raster_activity import RasterActivity, raster_activity
 
@@ -49,22 +45,14 @@ def measure_images(due: PartDue, flow_run_id: str | None, recipe: CodingRecipe =
 
     A session that can't take part gets a study without rows, whose notes say why.
     """
-    with open_lake() as lake:
-        snapshot_id = lake.snapshot_id
-        rows: dict[Table, pl.DataFrame] = {}
-        try:
-            session = image_session(lake, due.session_id, recipe)
-            rows, notes = response_rows(session, recipe)
-            notes = [*session.notes, *notes]
-        except Unfit as reason:
-            notes = [str(reason)]
-        tables = of_study(rows, due)
-        tables[STUDIES] = STUDIES.rows(
-            [part_row(due, "image_responses", recipe.responses, snapshot_id, flow_run_id, recipe, notes)]
-        )
-        info = {"study": due.study_id, "flow_run": flow_run_id}
-        lake.replace(tables, message=f"responses to images of {due.session_id}", info=info)
-    return due.study_id
+    title = f"responses to images of {due.session_id}"
+    return write_part(due, "image_responses", title, recipe.responses, flow_run_id, recipe, _measured)
+
+
+def _measured(lake: Lake, due: PartDue, recipe: CodingRecipe) -> tuple[dict[Table, pl.DataFrame], list[str]]:
+    session = image_session(lake, due.session_id, recipe)
+    rows, notes = response_rows(session, recipe)
+    return rows, [*session.notes, *notes]
 
 
 def response_rows(session: ImageSession, recipe: CodingRecipe) -> tuple[dict[Table, pl.DataFrame], list[str]]:
@@ -88,38 +76,6 @@ def response_rows(session: ImageSession, recipe: CodingRecipe) -> tuple[dict[Tab
         except ValueError as error:
             notes.append(f"no order of units for rasters: {error}")
     return rows, notes
-
-
-def of_study(rows: dict[Table, pl.DataFrame], due: PartDue) -> dict:
-    """Rows as their tables declare them, under the id that was due."""
-    keyed = {"study_id": pl.lit(due.study_id), "session_id": pl.lit(due.session_id)}
-    return {table: table.rows(found.with_columns(**keyed)) for table, found in rows.items() if len(found)}
-
-
-def part_row(
-    due: PartDue,
-    kind: str,
-    named: str,
-    snapshot_id: int,
-    flow_run_id: str | None,
-    recipe: CodingRecipe,
-    notes: list[str],
-) -> dict:
-    """The row of findings.studies of one part of a session's study."""
-    return {
-        "study_id": due.study_id,
-        "kind": kind,
-        "project": due.project,
-        "session_id": due.session_id,
-        "protocol": due.protocol,
-        "parameters": json.dumps(asdict(recipe) | {"recipe": named}),
-        "inputs": json.dumps([due.content_sha256]),
-        "code_version": version("neurolake"),
-        "snapshot_id": snapshot_id,
-        "flow_run_id": flow_run_id,
-        "notes": "\n".join(notes) or None,
-        "finished_at": datetime.now(UTC),
-    }
 
 
 def _reliability(trials: NDArray[np.float64], recipe: CodingRecipe) -> tuple[UnitReliability | None, list[str]]:

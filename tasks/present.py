@@ -86,13 +86,18 @@ def summarise(
     return NightSummary(session_count, len(rejected), reports, tuple(failures), tuple(lines))
 
 
-def summarise_study(project: str, presented: Sequence[Presented], failures: Sequence[str]) -> StudySummary:
-    """A study in lines: what was found, what to do next, what failed."""
+def summarise_study(
+    project: str, presented: Sequence[Presented], failures: Sequence[str], *, of: str, with_models: bool = True
+) -> StudySummary:
+    """A study in lines: what was found, what to do next, what failed.
+
+    It is a study ``of`` something that sessions need for it; one ``with_models`` registers some.
+    """
     reports = tuple(study.report for study in presented)
     found = _found(presented)
     if not found and not failures:
-        found = [f"{project}: no session with responses to omissions took part, so there is no study"]
-    lines = (*found, *todo_lines(reports), *(f"failed   {failure}" for failure in failures))
+        found = [f"{project}: no session with {of} took part, so there is no study"]
+    lines = (*found, *todo_lines(reports, with_models), *(f"failed   {failure}" for failure in failures))
     return StudySummary(project, reports, tuple(failures), lines)
 
 

@@ -1,6 +1,5 @@
 """An image-coding study as a report, a page for the run that made it, and closing lines."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -12,17 +11,15 @@ from prefect.utilities.urls import url_for
 from storage.lake import Lake, open_lake
 from storage.registry_pages import PagesMissing, keep_report, pages_of
 from tasks.attempts import HOUR_S, PATIENT
-from tasks.closing_lines import todo_lines
 from tasks.figures import as_png
 from tasks.figures_encoding import models_figure
 from tasks.image_coding_rows import CodingRows, coding_rows
 from tasks.image_coding_tables import model_order
-from tasks.present import Presented, StudySummary
-from tasks.report_page import page_image
+from tasks.present import Presented
 from tasks.sentences import one_line
 from tasks.sentences_images import brief_sentences
 from tasks.shown_coding import shown_coding
-from tasks.study_page import as_code, as_text
+from tasks.study_page import page_of, report_place
 
 _MOST_MODELS = 6  # linked from a report
 
@@ -71,23 +68,9 @@ def images_page(rows: CodingRows, report: Path, figures: dict[str, bytes]) -> st
         "FROM units_by_predictability;",
         "FROM derived.excitatory_inputs WHERE is_best;",
     ]
-    parts = [
-        f"**Image coding of {as_text(project)}, {protocol} protocol**",
-        "\n".join(f"- {as_text(line)}" for line in images_found_lines(rows)),
-        "**No animal was recorded in some of these sessions: they are simulated.**" if rows.simulated else "",
-        *(f"![{title}]({page_image(png)})\n\n*{title}*" for title, png in figures.items()),
-        f"- the report as a file on the worker's machine: `{report}`",
-        "**Rows**, asked by `make sql`, or one by one with `python -m storage.ask`:\n\n" + as_code(statements),
-    ]
-    return "\n\n".join(part for part in parts if part)
-
-
-def summarise_images(project: str, presented: Sequence[Presented], failures: Sequence[str]) -> StudySummary:
-    """A study in lines: what was found, what to do next, what failed."""
-    reports = tuple(study.report for study in presented)
-    found = [line for study in presented for line in (f"{study.project}:", *(f"  {line}" for line in study.found))]
-    lines = (*found, *todo_lines(reports), *(f"failed   {failure}" for failure in failures))
-    return StudySummary(project, reports, tuple(failures), lines)
+    title = f"Image coding of {project}, {protocol} protocol"
+    found = images_found_lines(rows)
+    return page_of(title, found, rows.simulated, figures.items(), [report_place(report)], statements)
 
 
 def _links(lake: Lake, rows: CodingRows) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A response-type study as a report, CSV files on request, a page for the run that made it, and closing lines."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -12,17 +12,15 @@ from prefect.utilities.urls import url_for
 
 from storage.lake import Lake, open_lake
 from tasks.attempts import HOUR_S, PATIENT
-from tasks.closing_lines import todo_lines
 from tasks.figures import as_png
 from tasks.figures_response_types import r2_figure, share_figure
-from tasks.present import Presented, StudySummary
-from tasks.report_page import page_image
+from tasks.present import Presented
 from tasks.report_response_types import TypesContent, write_types_report
 from tasks.response_types_rows import TypesRows, types_rows
 from tasks.response_types_traces import shown_sessions
 from tasks.sentences import one_line
 from tasks.sentences_response_types import brief_sentences
-from tasks.study_page import as_code, as_text
+from tasks.study_page import page_of, report_place
 
 _OF_FITS = (
     "derived.regressors",
@@ -99,24 +97,9 @@ def types_page(rows: TypesRows, report: Path) -> str:
         "FROM latest_response_types;",
         "FROM rois_by_type;",
     ]
-    parts = [
-        f"**Response types of {as_text(project)}, {protocol} protocol**",
-        "\n".join(f"- {as_text(line)}" for line in types_found_lines(rows)),
-        "**No animal was recorded in some of these sessions: they are simulated.**" if rows.simulated else "",
-        *(f"![{title}]({page_image(png)})\n\n*{title}*" for title, png in figures.items()),
-        f"- the report as a file on the worker's machine: `{report}`",
-        "**Rows**, asked by `make sql`, or one by one with `python -m storage.ask`:\n\n" + as_code(statements),
-    ]
-    return "\n\n".join(part for part in parts if part)
-
-
-def summarise_types(project: str, presented: Sequence[Presented], failures: Sequence[str]) -> StudySummary:
-    """A study in lines: what was found, what to do next, what failed."""
-    reports = tuple(study.report for study in presented)
-    found = [line for study in presented for line in (f"{study.project}:", *(f"  {line}" for line in study.found))]
-    todo = [line for line in todo_lines(reports) if not line.startswith("models")]
-    lines = (*found, *todo, *(f"failed   {failure}" for failure in failures))
-    return StudySummary(project, reports, tuple(failures), lines)
+    title = f"Response types of {project}, {protocol} protocol"
+    found = types_found_lines(rows)
+    return page_of(title, found, rows.simulated, figures.items(), [report_place(report)], statements)
 
 
 def _this_run() -> str | None:

@@ -1,7 +1,7 @@
 """A study as a page of Markdown for the run that made it: what it found, its main figures, where everything is."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from storage.registry_pages import RegistryPages
@@ -18,19 +18,42 @@ _MARKS = re.compile(r"([\\`*\[<])")  # what begins something in Markdown within 
 def study_page(rows: StudyRows, report: Path, pages: RegistryPages | None) -> str:
     """Findings, figures, links, and the SQL that gives the rows; the report's path is one on the worker's machine."""
     project, protocol, study_id = (rows.study[name] for name in ("project", "protocol", "study_id"))
-    parts = [
-        f"**{as_text(project)}, {protocol} protocol**",
-        "\n".join(f"- {as_text(line)}" for line in found_lines(rows)),
-        "**No animal was recorded in some of these sessions: they are simulated.**" if rows.simulated else "",
-        *(f"![{title}]({page_image(png)})\n\n*{title}*" for title, png in _figures(rows)),
+    return page_of(
+        f"{project}, {protocol} protocol",
+        found_lines(rows),
+        rows.simulated,
+        _figures(rows),
         _places(rows, report, pages),
-        "**Rows**, asked by `make sql`, or one by one with `python -m storage.ask`:\n\n"
-        + as_code(_statements(rows, study_id)),
+        _statements(rows, study_id),
+    )
+
+
+def page_of(
+    title: str,
+    found: Iterable[str],
+    simulated: bool,
+    figures: Iterable[tuple[str, bytes]],
+    places: Iterable[str],
+    statements: Sequence[str],
+) -> str:
+    """A study's page: what it found, figures by title, where everything is (in Markdown), and SQL for its rows."""
+    parts = [
+        f"**{as_text(title)}**",
+        "\n".join(f"- {as_text(line)}" for line in found),
+        "**No animal was recorded in some of these sessions: they are simulated.**" if simulated else "",
+        *(f"![{name}]({page_image(png)})\n\n*{name}*" for name, png in figures),
+        "\n".join(f"- {line}" for line in places),
+        "**Rows**, asked by `make sql`, or one by one with `python -m storage.ask`:\n\n" + as_code(statements),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def as_code(lines: list[str] | tuple[str, ...]) -> str:
+def report_place(report: Path) -> str:
+    """Where a report lies, in words."""
+    return f"the report as a file on the worker's machine: `{report}`"
+
+
+def as_code(lines: Sequence[str]) -> str:
     """Lines that are shown as they are: names from files hold what Markdown would take for its own."""
     return "\n".join(f"    {' '.join(line.splitlines())}" for line in lines)
 
@@ -49,15 +72,15 @@ def _figures(rows: StudyRows) -> Iterator[tuple[str, bytes]]:
         yield "ROC of decoders on mice left out", as_png(roc_figure(rows.predictions, rows.protocol))
 
 
-def _places(rows: StudyRows, report: Path, pages: RegistryPages | None) -> str:
-    on_disk = f"the report as a file on the worker's machine: `{report}`"
+def _places(rows: StudyRows, report: Path, pages: RegistryPages | None) -> list[str]:
+    on_disk = report_place(report)
     lines = [f"[the report, with every figure and table]({pages.report})", on_disk] if pages else [on_disk]
     if promotion := rows.promotion:
         name, run = as_text(promotion["model_name"]), promotion["mlflow_run_id"]
         model, training = f"the model {name}, version {promotion['model_version']}", f"its training, MLflow run {run}"
         lines += [f"[{model}]({pages.model})", f"[{training}]({pages.run})"] if pages else [model, training]
         lines.append("it is champion now" if promotion["promoted"] else "the champion stays: it was no better")
-    return "\n".join(f"- {line}" for line in lines)
+    return lines
 
 
 def _statements(rows: StudyRows, study_id: str) -> list[str]:

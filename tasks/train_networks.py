@@ -1,5 +1,7 @@
 """One session's models under a protocol: trained, scored on images held out, and registered."""
 
+from functools import partial
+
 import numpy as np
 import polars as pl
 from prefect import task
@@ -10,12 +12,12 @@ from models.image_responses import trials_by_image
 from models.image_splits import split_images
 from storage.declaration import Table
 from storage.image_coding_due import PartDue
-from storage.lake import Lake, open_lake
-from storage.tables import ENCODING_MODELS, ENCODING_SCORES, LEARNING_CURVES, PREDICTED_RESPONSES, STUDIES
+from storage.lake import Lake
+from storage.tables import ENCODING_MODELS, ENCODING_SCORES, LEARNING_CURVES, PREDICTED_RESPONSES
 from tasks.attempts import HOUR_S, PATIENT
 from tasks.image_coding_recipe import DEFAULT_RECIPE, CodingRecipe
+from tasks.image_part import write_part
 from tasks.image_sessions import ImageSession, Unfit, image_session, session_pictures
-from tasks.measure_images import of_study, part_row
 
 
 @task(
@@ -32,21 +34,9 @@ def train_networks(
 
     A session that can't take part gets a study without rows, whose notes say why.
     """
-    with open_lake() as lake:
-        snapshot_id = lake.snapshot_id
-        rows: dict[Table, pl.DataFrame] = {}
-        try:
-            rows, notes = _model_rows(lake, due, recipe, device, snapshot_id)
-        except Unfit as reason:
-            notes = [str(reason)]
-        tables = of_study(rows, due)
-        named = recipe.training(due.protocol)
-        tables[STUDIES] = STUDIES.rows(
-            [part_row(due, "encoding_models", named, snapshot_id, flow_run_id, recipe, notes)]
-        )
-        info = {"study": due.study_id, "flow_run": flow_run_id}
-        lake.replace(tables, message=f"networks of {due.session_id}, {due.protocol}", info=info)
-    return due.study_id
+    title = f"networks of {due.session_id}, {due.protocol}"
+    computed = partial(_model_rows, device=device)
+    return write_part(due, "encoding_models", title, recipe.training(due.protocol), flow_run_id, recipe, computed)
 
 
 def chosen_units(lake: Lake, due: PartDue, session: ImageSession, recipe: CodingRecipe) -> np.ndarray:
@@ -59,9 +49,10 @@ def chosen_units(lake: Lake, due: PartDue, session: ImageSession, recipe: Coding
 
 
 def _model_rows(
-    lake: Lake, due: PartDue, recipe: CodingRecipe, device: str, snapshot_id: int
+    lake: Lake, due: PartDue, recipe: CodingRecipe, device: str
 ) -> tuple[dict[Table, pl.DataFrame], list[str]]:
     """Rows by table, and notes of where it ran and what is missing."""
+    snapshot_id = lake.snapshot_id
     session = image_session(lake, due.session_id, recipe)
     pictures = session_pictures(lake, session, recipe.image_shape)
     units = chosen_units(lake, due, session, recipe) if due.protocol == "published" else None

@@ -12,6 +12,16 @@ from storage.settings import Settings
 RECORDINGS = Path(__file__).resolve().parents[2] / "shared" / "recordings"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Each file's tests go to one process, so that what its tests share is made once; groups, the longest, go first."""
+    groups = {item: [mark.args[0] for mark in item.iter_markers("xdist_group")] for item in items}
+    items.sort(key=lambda item: not groups[item])
+    for item in items:
+        if not groups[item]:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the home of whoever runs it."""
