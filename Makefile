@@ -46,7 +46,8 @@ maintain: $(READY) ## compact, expire old snapshots, clear away what belongs to 
 	@.venv/bin/python -m flows.maintenance $(ARGS)
 
 test: $(READY) ## run the tests
-	@.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	@# Two processes: with threads of their own as well they wait for each other, and take twice as long.
+	@OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 platformtest: $(READY) ## tests of the whole platform: a browser, schedules, faults, load; half an hour; SCREENSHOTS=folder keeps the pictures
 	@.venv/bin/python -m pytest -m platform --durations=20

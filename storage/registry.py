@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
-import skops.io
 from filelock import FileLock
 from PIL import Image
-from sklearn.pipeline import Pipeline
 
 from storage.settings import Settings
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
+    from sklearn.pipeline import Pipeline
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
@@ -51,7 +50,7 @@ class Training:
 
     model_name: str
     study_id: str
-    decoder: Pipeline
+    decoder: "Pipeline"
     rows: pl.DataFrame
     columns: Sequence[str]
     target: str
@@ -181,11 +180,13 @@ class Registry:
         """Give a version the alias ``champion``, taking it from the one that had it."""
         self._client.set_registered_model_alias(model.name, "champion", str(model.version))
 
-    def decoder(self, model: ModelVersion) -> Pipeline:
+    def decoder(self, model: ModelVersion) -> "Pipeline":
         """The stored pipeline, loaded by skops with our own list of trusted types.
 
         Raises skops.io.exceptions.UntrustedTypesFoundException when the file holds anything else.
         """
+        import skops.io  # which takes six seconds to import, and most runs load no decoder
+
         return skops.io.load(next(self.folder(model).glob("*.skops")), trusted=list(TRUSTED_TYPES))
 
     def folder(self, model: ModelVersion) -> Path:

@@ -1,4 +1,7 @@
-"""A day's folder: two hundred small sessions, ten of them broken, go through one night and are mended in the next."""
+"""A day's folder: small sessions, ten of them broken, go through one night and are mended in the next.
+
+Forty of them in `make test`, two hundred in `make platformtest`.
+"""
 
 import os
 import subprocess
@@ -14,7 +17,7 @@ from storage.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("nights")
 
-SESSIONS, UNITS, FRAMES = 200, 4, 60
+UNITS, FRAMES = 4, 60
 DESCRIPTION = (
     "format: matrix\nmatrix: {name}.csv\norientation: cells_by_frames\nrate_hz: 20\nsignal: fluorescence\n"
     "subject: m{mouse}\nevents:\n  file: {name}.log.csv\n  time_column: time\n  event_column: event\n"
@@ -69,26 +72,28 @@ def read_since(lake: Lake, snapshot: int) -> int:
     return messages.str.contains("^(ingest|refuse) ").sum()
 
 
-def test_two_hundred_sessions_ten_of_them_broken(tmp_path: Path):
+@pytest.mark.parametrize("sessions", [40, pytest.param(200, marks=pytest.mark.platform)])
+def test_a_folder_of_sessions_ten_of_them_broken(sessions: int, tmp_path: Path):
+    good = sessions - len(BREAKS)
     folder, home = tmp_path / "2026-11-21", tmp_path / "home"
     folder.mkdir()
-    described = [write_session(folder, number) for number in range(SESSIONS)]
-    broken = dict(zip(described[::20], BREAKS, strict=True))
+    described = [write_session(folder, number) for number in range(sessions)]
+    broken = dict(zip(described[:: sessions // len(BREAKS)], BREAKS, strict=True))
     whole = {file: file.read_bytes() for file in folder.iterdir()}
     for path, (ending, damage, _) in broken.items():
         damage(path.with_suffix(ending))
 
     out, err = night(folder, home)
-    assert "190 sessions in, 10 rejected" in out
-    assert "200/200" in err  # the progress bar's last word
+    assert f"{good} sessions in, 10 rejected" in out
+    assert f"{sessions}/{sessions}" in err  # the progress bar's last word
     settings = Settings(home=home, threads=1)
     with open_lake(settings, read_only=True) as lake:
         first = lake.snapshot_id
-        assert read_since(lake, 0) == SESSIONS
+        assert read_since(lake, 0) == sessions
         rows = lake.query("SELECT count(*), sum(unit_count), sum(frame_count) FROM recorded.sessions").row(0)
-        assert rows == (190, 190 * UNITS, 190 * FRAMES)
-        assert lake.query("SELECT count(*) FROM recorded.traces").item() == 190 * UNITS * FRAMES
-        assert lake.query("SELECT count(*) FROM recorded.events").item() == 190 * 3
+        assert rows == (good, good * UNITS, good * FRAMES)
+        assert lake.query("SELECT count(*) FROM recorded.traces").item() == good * UNITS * FRAMES
+        assert lake.query("SELECT count(*) FROM recorded.events").item() == good * 3
         reasons = lake.query(
             "SELECT source_uri, field || ' ' || found || ' ' || expected AS reason FROM recorded.rejected"
         )
@@ -104,11 +109,11 @@ def test_two_hundred_sessions_ten_of_them_broken(tmp_path: Path):
     assert "10 sessions in, none rejected" in out
     with open_lake(settings, read_only=True) as lake:
         assert read_since(lake, first) == len(broken)
-        assert lake.query("SELECT count(*) FROM recorded.sessions").item() == SESSIONS
+        assert lake.query("SELECT count(*) FROM recorded.sessions").item() == sessions
         assert lake.query("FROM recorded.rejected").is_empty()
         second = lake.snapshot_id
 
     out, _ = night(folder, home)
-    assert "nothing new: 200 files, all known" in out
+    assert f"nothing new: {sessions} files, all known" in out
     with open_lake(settings, read_only=True) as lake:
         assert lake.snapshot_id == second
