@@ -21,7 +21,8 @@ def set_back(settings: Settings, by: timedelta) -> None:
         return
     with closing(sqlite3.connect(settings.catalog_file, timeout=60)) as catalog:
         for table, column in _TIMES.items():
-            # Of '2026-11-21 15:20:05.843268+00' SQLite takes all but the last three digits and the zone.
-            earlier = f"strftime('%Y-%m-%d %H:%M:%f+00', substr({column}, 1, 23), '-{seconds} seconds')"
+            # Of '2026-11-21 15:20:05.843268+00', whose fraction may be shorter, SQLite takes all but the zone.
+            moment = f"substr({column}, 1, instr({column}, '+') - 1)"
+            earlier = f"strftime('%Y-%m-%d %H:%M:%f+00', {moment}, '-{seconds} seconds')"
             catalog.execute(f"UPDATE {table} SET {column} = {earlier}")
         catalog.commit()
