@@ -78,9 +78,6 @@ def _measure(folder: Path, held: str, units: int, minutes: float, repeats: int) 
     size = ["--cells", str(units), "--minutes", str(minutes), "--scientifica", "--out", str(file)]
     subprocess.run([*writer, *size, *SESSIONS[held]], check=True, capture_output=True)
 
-    def best(road: Callable[[Path], float]) -> float:
-        return min(road(folder / f"home {road.__name__} {number}") for number in range(repeats))
-
     def hdf5(home: Path) -> float:
         return _run("hdf5", file, home)[0]
 
@@ -101,7 +98,11 @@ def _measure(folder: Path, held: str, units: int, minutes: float, repeats: int) 
     began = time.perf_counter()
     content_sha256(file)
     hashing = time.perf_counter() - began
-    ours, alone, loaded, sdk = best(ingest), best(hdf5) + best(parquet), best(lake), best(allensdk)
+    # In turn, so that a busy minute of the machine falls on all of them.
+    roads: list[Callable[[Path], float]] = [ingest, hdf5, parquet, lake, allensdk]
+    rounds = [[road(folder / f"home {road.__name__} {number}") for road in roads] for number in range(repeats)]
+    ours, read, written, loaded, sdk = (min(of_road) for of_road in zip(*rounds, strict=True))
+    alone = read + written
     megabytes = file.stat().st_size / 1e6
     title = f"{units} units, {minutes:g} minutes at {RATE_HZ:g} Hz, {held}: {megabytes:,.0f} MB of NWB"
     page = Page("road", "time", "beside", title=title)
