@@ -115,7 +115,6 @@ def test_a_night_started_on_the_server_runs_on_a_worker(platform: Platform) -> N
         assert json.load(response)["run"]["info"]["run_id"] == promoted[1]
 
 
-@pytest.mark.platform
 def test_four_runs_on_two_devices_are_never_two_on_one(platform: Platform) -> None:
     ids = [platform.device_check(duration_s=2) for _ in range(4)]
     runs = [ended_run(platform.environment, one) for one in ids]
@@ -134,7 +133,6 @@ def test_four_runs_on_two_devices_are_never_two_on_one(platform: Platform) -> No
     assert all(by_device.values())
 
 
-@pytest.mark.platform
 def test_a_killed_run_and_a_killed_worker_give_their_device_back(platform: Platform) -> None:
     ids = [platform.device_check(duration_s=600) for _ in range(2)]
     workers = {worker_of(platform.until_running(one)) for one in ids}
@@ -159,7 +157,6 @@ def test_a_killed_run_and_a_killed_worker_give_their_device_back(platform: Platf
     assert [run["state_type"] for run in after] == ["COMPLETED"] * 2
 
 
-@pytest.mark.platform
 def test_after_a_killed_make_up_the_next_clears_away_and_catches_one_night_up(platform: Platform) -> None:
     lost = platform.device_check(duration_s=600)
     platform.until_running(lost)

@@ -32,8 +32,8 @@ def recognises(path: Path) -> bool:
         try:
             with zipfile.ZipFile(path) as archive:
                 return {f"{name}.npy" for name in ARRAYS} <= set(archive.namelist())
-        # Python's zipfile raises NotImplementedError for an archive of a later version of the format than it reads.
-        except (zipfile.BadZipFile, NotImplementedError, ValueError):
+        # Python's zipfile raises a RuntimeError for an archive of a later version of the format than it reads.
+        except (zipfile.BadZipFile, RuntimeError, ValueError):
             return False
     separators = {".csv": ",", ".tsv": "\t", ".txt": ""}
     suffix = path.suffix.lower()
