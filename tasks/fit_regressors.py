@@ -1,9 +1,6 @@
 """One session's ROIs regressed on its events, selected, assigned to what drives them, and clustered."""
 
-import json
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 
 import numpy as np
 import polars as pl
@@ -32,6 +29,7 @@ from tasks.cluster_rois import cluster_rows
 from tasks.per_session import PER_SESSION
 from tasks.response_type_recipe import AMBIGUOUS_TYPE, DEFAULT_RECIPE, NO_TYPE, TypesRecipe
 from tasks.session_regressors import SessionRegressors, Unfit, session_regressors
+from tasks.session_study import session_study_row
 
 _FOLDS = 5
 _GAP_DECAYS = 1  # decay constants left out on both sides of what is held out; events of a kind lie close
@@ -214,17 +212,5 @@ def _type_rows(
 
 
 def _study_row(due: FitDue, snapshot_id: int, flow_run_id: str | None, recipe: TypesRecipe, notes: list[str]) -> dict:
-    return {
-        "study_id": due.study_id,
-        "kind": "regressors",
-        "project": due.project,
-        "session_id": due.session_id,
-        "protocol": due.protocol,
-        "parameters": json.dumps(asdict(recipe) | {"recipe": recipe.fits(due.protocol)}),
-        "inputs": json.dumps([due.content_sha256]),
-        "code_version": version("neurolake"),
-        "snapshot_id": snapshot_id,
-        "flow_run_id": flow_run_id,
-        "notes": "\n".join(notes) or None,
-        "finished_at": datetime.now(UTC),
-    }
+    parameters = asdict(recipe) | {"recipe": recipe.fits(due.protocol)}
+    return session_study_row(due, "regressors", due.protocol, parameters, snapshot_id, flow_run_id, notes)

@@ -1,10 +1,7 @@
 """One part of a session's image coding, written under the id that was due: its rows, or why there are none."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 
 import polars as pl
 
@@ -14,6 +11,7 @@ from storage.lake import Lake, open_lake
 from storage.tables import STUDIES
 from tasks.image_coding_recipe import CodingRecipe
 from tasks.image_sessions import Unfit
+from tasks.session_study import session_study_row
 
 
 def write_part(
@@ -39,23 +37,8 @@ def write_part(
             notes = [str(reason)]
         keyed = {"study_id": pl.lit(due.study_id), "session_id": pl.lit(due.session_id)}
         tables = {table: table.rows(found.with_columns(**keyed)) for table, found in rows.items() if len(found)}
-        tables[STUDIES] = STUDIES.rows(
-            [
-                {
-                    "study_id": due.study_id,
-                    "kind": kind,
-                    "project": due.project,
-                    "session_id": due.session_id,
-                    "protocol": due.protocol,
-                    "parameters": json.dumps(asdict(recipe) | {"recipe": named}),
-                    "inputs": json.dumps([due.content_sha256]),
-                    "code_version": version("neurolake"),
-                    "snapshot_id": snapshot_id,
-                    "flow_run_id": flow_run_id,
-                    "notes": "\n".join(notes) or None,
-                    "finished_at": datetime.now(UTC),
-                }
-            ]
-        )
+        parameters = asdict(recipe) | {"recipe": named}
+        row = session_study_row(due, kind, due.protocol, parameters, snapshot_id, flow_run_id, notes)
+        tables[STUDIES] = STUDIES.rows([row])
         lake.replace(tables, message=title, info={"study": due.study_id, "flow_run": flow_run_id})
     return due.study_id

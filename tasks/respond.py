@@ -1,9 +1,5 @@
 """Event-locked responses and their features, for one session."""
 
-import json
-from datetime import UTC, datetime
-from importlib.metadata import version
-
 import numpy as np
 import polars as pl
 from prefect import task
@@ -27,6 +23,7 @@ from tasks.event_rows import event_rows
 from tasks.mean_responses import behavior_means, means_of_snippets, means_of_traces
 from tasks.per_session import PER_SESSION
 from tasks.recipes import DEFAULT_RECIPE, Recipe
+from tasks.session_study import session_study_row
 from tasks.session_trials import EDGE, GAP_RATIO, session_events, session_signals, session_trials
 
 _KEY = ("unit_id", "condition")
@@ -129,17 +126,4 @@ def _study_row(
     if protocol == "rigorous":
         parameters["events"] = f"as many of each condition, drawn with seed {_seed(due)}"
         parameters["gap_ratio"] = GAP_RATIO[protocol]
-    return {
-        "study_id": due.study_id,
-        "kind": "responses",
-        "project": due.project,
-        "session_id": due.session_id,
-        "protocol": protocol,
-        "parameters": json.dumps(parameters),
-        "inputs": json.dumps([due.content_sha256]),
-        "code_version": version("neurolake"),
-        "snapshot_id": snapshot_id,
-        "flow_run_id": flow_run_id,
-        "notes": "\n".join(notes) or None,
-        "finished_at": datetime.now(UTC),
-    }
+    return session_study_row(due, "responses", protocol, parameters, snapshot_id, flow_run_id, notes)
