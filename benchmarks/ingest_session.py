@@ -18,6 +18,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow.dataset  # noqa: F401 - which DuckDB imports with the first rows it is given: no road's imports are timed
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table as Page

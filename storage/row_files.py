@@ -16,6 +16,7 @@ from storage.new_file import discard, new_file
 from storage.object_store import StorePath
 
 _ROWS_PER_GROUP = 1_048_576
+_CODED_TEXT = pa.dictionary(pa.int32(), pa.string())
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,8 @@ def write_row_files(rows: RowBlocks, data: Path | StorePath) -> dict[str, Path |
     whatever is raised, no file stays behind.
     """
     table = rows.table
-    schema = pa.schema([field for field in table.arrow_schema if field.name not in table.partition])
+    kept = (field for field in table.arrow_schema if field.name not in table.partition)
+    schema = pa.schema(f.with_type(_CODED_TEXT) if pa.types.is_string(f.type) else f for f in kept)
     base = data / table.schema_name / table.short_name
     paths: dict[str, Path | StorePath] = {}
     writers: dict[str, pq.ParquetWriter] = {}
@@ -51,7 +53,7 @@ def write_row_files(rows: RowBlocks, data: Path | StorePath) -> dict[str, Path |
                         paths[session_id] = base / f"session_id={session_id}" / f"{uuid.uuid4().hex}.parquet"
                         file = files.enter_context(new_file(paths[session_id]))
                         writers[session_id] = files.enter_context(_writer(file, schema))
-                    writers[session_id].write_table(part.select(schema.names), row_group_size=_ROWS_PER_GROUP)
+                    writers[session_id].write_table(_coded(part, schema), row_group_size=_ROWS_PER_GROUP)
     except BaseException:
         discard(*paths.values())
         raise
@@ -60,20 +62,42 @@ def write_row_files(rows: RowBlocks, data: Path | StorePath) -> dict[str, Path |
 
 def _writer(file: BinaryIO, schema: pa.Schema) -> pq.ParquetWriter:
     numbers = [field.name for field in schema if pa.types.is_integer(field.type)]
-    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    texts = [field.name for field in schema if field.type == _CODED_TEXT]
     return pq.ParquetWriter(
         file,
         schema,
         compression="lz4",
         use_dictionary=texts,
         column_encoding=dict.fromkeys(numbers, "DELTA_BINARY_PACKED"),
+        store_schema=False,  # which would make them categories to whoever reads them with Arrow
     )
 
 
+def _coded(block: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The block with the schema's columns, texts as numbers of a dictionary, as they are written."""
+
+    def coded(field: pa.Field) -> pa.Array | pa.ChunkedArray:
+        column = block[field.name]
+        if field.type != _CODED_TEXT:
+            return column
+        if is_constant(column) and column[0].is_valid:
+            return pa.DictionaryArray.from_arrays(
+                pa.repeat(pa.scalar(0, pa.int32()), len(column)), column[:1].combine_chunks()
+            )
+        return column.dictionary_encode()
+
+    return pa.Table.from_arrays([coded(field) for field in schema], schema=schema)
+
+
+def is_constant(column: pa.ChunkedArray) -> bool:
+    """Whether each value is the one before it: of text, seen in a fifth of the time that its distinct values take."""
+    chunks = [chunk for chunk in column.chunks if len(chunk)]
+    return all(chunk[0] == chunks[0][0] and chunk[1:].equals(chunk[:-1]) for chunk in chunks)
+
+
 def _by_session(block: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    sessions = block["session_id"].unique().to_pylist()
-    if len(sessions) == 1:
-        yield sessions[0], block
+    if is_constant(block["session_id"]):
+        yield block["session_id"][0].as_py(), block
         return
-    for session_id in sessions:
+    for session_id in block["session_id"].unique().to_pylist():
         yield session_id, block.filter(pc.equal(block["session_id"], session_id))

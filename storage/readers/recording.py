@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 
 from storage.declaration import SESSION_ID_PATTERN, Column, Table
-from storage.row_files import RowBlocks
+from storage.row_files import RowBlocks, is_constant
 from storage.tables import EVENTS, FRAMES, SESSIONS, TABLE_BY_NAME, TRACES, TRIALS, UNITS
 from storage.traces import TraceMatrix, Traces, TraceStream
 
@@ -137,8 +137,7 @@ def _require_declared(
     groups: pl.DataFrame | None = None,
 ) -> None:
     """``groups`` has every combination of its columns that the rows have, far fewer to look at."""
-    for column in table.columns:
-        _require_range(frame, table, column, uri)
+    _require_ranges(frame, table, uri)
     _require_known(frame, frames[SESSIONS], ("session_id",), table.name, "session", uri, groups)
     _require_known(frame, frames[UNITS], ("session_id", "unit_id"), table.name, "cell", uri, groups)
     for name, columns in table.parents.items():
@@ -148,24 +147,29 @@ def _require_declared(
             _require_known(frame, known, columns, table.name, parent.short_name.removesuffix("s"), uri, groups)
 
 
-def _require_range(frame: pl.DataFrame, table: Table, column: Column, uri: str) -> None:
-    value = pl.col(column.name)
-    rules: list[tuple[pl.Expr, str]] = []
-    if column.one_of is not None:
-        rules.append((value.is_in(list(column.one_of)), f"one of {', '.join(column.one_of)}"))
-    if column.at_least is not None:
-        rules.append((value >= column.at_least, f"at least {column.at_least}"))
-    if column.at_most is not None:
-        rules.append((value <= column.at_most, f"at most {column.at_most}"))
-    if column.above is not None:
-        rules.append((value > column.above, f"above {column.above}"))
-    if column.type in ("real", "double"):
-        rules.append((value.is_finite(), "finite numbers"))
-    for holds, expected in rules:
-        bad = frame.filter(holds.not_())
-        if len(bad):
+def _require_ranges(frame: pl.DataFrame, table: Table, uri: str) -> None:
+    rules = [(column, holds, expected) for column in table.columns for holds, expected in _rules(column)]
+    kept = frame.select(holds.all().alias(str(place)) for place, (_, holds, _) in enumerate(rules))
+    for (column, holds, expected), always in zip(rules, kept.row(0) if rules else (), strict=True):
+        if not always:
+            bad = frame.filter(holds.not_())
             found = f"{bad[column.name][0]!r} in row {_key(bad, table.key)} ({len(bad)} of {len(frame)} rows)"
             raise Refused(source_uri=uri, field=f"{table.name} {column.name}", found=found, expected=expected)
+
+
+def _rules(column: Column) -> Iterator[tuple[pl.Expr, str]]:
+    """What its values are declared to be, and the words for it."""
+    value = pl.col(column.name)
+    if column.one_of is not None:
+        yield value.is_in(list(column.one_of)), f"one of {', '.join(column.one_of)}"
+    if column.at_least is not None:
+        yield value >= column.at_least, f"at least {column.at_least}"
+    if column.at_most is not None:
+        yield value <= column.at_most, f"at most {column.at_most}"
+    if column.above is not None:
+        yield value > column.above, f"above {column.above}"
+    if column.type in ("real", "double"):
+        yield value.is_finite(), "finite numbers"
 
 
 def _require_unique(frame: pl.DataFrame, key: tuple[str, ...], name: str, uri: str) -> None:
@@ -278,12 +282,16 @@ def _checked_blocks(rows: RowBlocks, frames: Mapping[Table, pl.DataFrame], uri: 
         begun: set[tuple] = set()
         last: tuple | None = None
         for block in rows.blocks():
-            frame = pl.DataFrame(pl.from_arrow(block))
-            if frame.is_empty():
+            if not block.num_rows:
                 yield block
                 continue
-            changes = (pl.col(name).ne_missing(pl.col(name).shift(1)) for name in group)
-            another = frame.select(pl.any_horizontal(changes)).to_series().to_numpy().copy()  # (n_rows,)
+            # Mostly a block is of one session and signal, whose names would be compared row by row.
+            same = [name for name in group if is_constant(block[name])]
+            frame = pl.DataFrame(pl.from_arrow(block.drop_columns(same)))
+            frame = frame.with_columns(pl.lit(pl.from_arrow(block[name][:1])).first().alias(name) for name in same)
+            another = np.zeros(len(frame), bool)
+            for name in set(group).difference(same):
+                another |= frame[name].ne_missing(frame[name].shift(1)).to_numpy()
             another[0] = True
             _require_declared(table, frame, frames, uri, frame.select(group).filter(another))
             first = frame.select(table.key).row(0)
@@ -291,11 +299,12 @@ def _checked_blocks(rows: RowBlocks, frames: Mapping[Table, pl.DataFrame], uri: 
             starts = np.flatnonzero(another)
             of_starts = frame[starts].select(group)
             zero = np.append(0 if another[0] else -(last[-1] + 1), starts)  # the row that is numbered 0, in each group
-            wrong = frame.filter(frame[number] != pl.Series(np.arange(len(frame)) - zero[np.cumsum(another)]))
+            row_of_zero = np.repeat(zero, np.diff(starts, prepend=0, append=len(frame)))
+            wrong = frame[number].to_numpy() != np.arange(len(frame)) - row_of_zero
             again = list(of_starts.filter(of_starts.is_duplicated()).iter_rows())
             again += [key for key in of_starts.iter_rows() if key in begun]
-            if len(wrong) or again:
-                row = _key(wrong, table.key) if len(wrong) else f"{', '.join(map(str, again[0]))} again"
+            if wrong.any() or again:
+                row = _key(frame.filter(wrong), table.key) if wrong.any() else f"{', '.join(map(str, again[0]))} again"
                 raise Refused(
                     source_uri=uri, field=table.name, found=f"row {row}", expected=f"{number} 0, 1, 2 ... in each group"
                 )

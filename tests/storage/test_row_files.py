@@ -1,13 +1,17 @@
 """Blocks of rows: they come back whole, replace those of their session, and leave nothing when they fail."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
+import duckdb
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from storage.declaration import Column, Table
 from storage.lake import Lake
-from storage.row_files import RowBlocks
+from storage.row_files import RowBlocks, write_row_files
 from storage.tables import SPIKES
 
 
@@ -43,6 +47,16 @@ def test_blocks_replace_those_of_their_session_alone(lake: Lake) -> None:
 def test_missing_values_are_null(lake: Lake) -> None:
     write(lake, spikes("a", [0.5]))
     assert lake.query("SELECT amplitude FROM recorded.spikes").rows() == [(None,)]
+
+
+@pytest.mark.parametrize("said", [["one", "one"], ["one", "another"], [None, None], ["one", None]])
+def test_texts_are_plain_texts_in_the_file(tmp_path: Path, said: list[str | None]) -> None:
+    columns = (Column("session_id", "text", "whose"), Column("said", "text", "what", nullable=True))
+    table = Table("recorded.words", "Words.", ("said",), ("session_id",), columns, ("session_id",), "files")
+    block = table.rows({"session_id": ["a", "a"], "said": said})
+    file = write_row_files(RowBlocks(table, lambda: iter([block])), tmp_path)["a"]
+    assert pq.read_schema(file).field("said").type == pa.string()
+    assert duckdb.sql(f"SELECT said FROM '{file}'").fetchall() == [(one,) for one in said]
 
 
 @pytest.mark.parametrize("failure", ["a block of another schema", "an error half-way"])

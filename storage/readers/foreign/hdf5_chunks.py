@@ -74,6 +74,7 @@ class OwnChunks:
         self._dataset, self._field, self._refused = dataset, field, refused
         self._chunk_bytes, filters = _packing(dataset, field, refused)
         self._codes = [code for code, _, _, _ in filters]
+        self._dtype, self._shape = dataset.dtype, dataset.chunks
         self._stored = {chunk.chunk_offset: chunk for chunk in _chunks(dataset)}
         self._end = dataset.file.id.get_filesize()
 
@@ -89,10 +90,9 @@ class OwnChunks:
             content = _inflated(content, self._chunk_bytes)
         if len(content) != self._chunk_bytes:
             raise _of_another_size(chunk.size, len(content), self._chunk_bytes, self._field, self._refused)
-        dtype = self._dataset.dtype
         if _SHUFFLE in used:  # all first bytes, then all second ones
-            content = np.frombuffer(content, np.uint8).reshape(dtype.itemsize, -1).T.tobytes()
-        return np.frombuffer(content, dtype).reshape(self._dataset.chunks)
+            content = np.frombuffer(content, np.uint8).reshape(self._dtype.itemsize, -1).T.tobytes()
+        return np.frombuffer(content, self._dtype).reshape(self._shape)
 
 
 def file_state(path: str | os.PathLike[str]) -> tuple[int, ...]:
