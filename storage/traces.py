@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,7 @@ class TraceStream:
 
     ``unit_id`` (n_units,) int64, each once; ``read(start, stop)`` gives frames start to stop as (n_units, stop - start)
     float32, NaN where missing, and is called once for each span, in order, when the signal is written. Its array may be
-    used again for the next span: copy what is to be kept.
+    used again for the next span: copy what is to be kept. ``done()`` is called when the last span's is used no more.
     """
 
     session_id: str
@@ -74,12 +75,16 @@ class TraceStream:
     unit_id: np.ndarray
     frame_count: int
     read: Callable[[int, int], np.ndarray]
+    done: Callable[[], None] = lambda: None
 
     def spans(self) -> Iterator[tuple[int, np.ndarray]]:
         """The first frame of each span and its values (n_units, n_frames), a bounded number of them at a time."""
-        step = min(max(VALUES_PER_SPAN // max(len(self.unit_id), 1), 1), FRAMES_PER_GROUP)
+        most = min(max(VALUES_PER_SPAN // max(len(self.unit_id), 1), 1), FRAMES_PER_GROUP)
+        count = max(ceil(self.frame_count / most), 1)
+        step = max(ceil(self.frame_count / count), 1)  # all but equal: no span needs more memory than the others
         for start in range(0, self.frame_count, step):
             yield start, self.read(start, min(start + step, self.frame_count))
+        self.done()
 
 
 Traces = TraceMatrix | TraceStream

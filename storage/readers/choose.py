@@ -199,7 +199,7 @@ def _guarded(recording: Recording, files: Sequence[Path], before: list[tuple[int
 
         if not isinstance(trace, TraceStream):
             return trace
-        return TraceStream(trace.session_id, trace.signal, trace.unit_id, trace.frame_count, read)
+        return replace(trace, read=read)
 
     def blocks_of(rows: RowBlocks) -> RowBlocks:
         def blocks() -> Iterator[pa.Table]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 from storage.declaration import SESSION_ID_PATTERN, Column, Table
 from storage.row_files import RowBlocks, is_constant
 from storage.tables import EVENTS, FRAMES, SESSIONS, TABLE_BY_NAME, TRACES, TRIALS, UNITS
-from storage.traces import TraceMatrix, Traces, TraceStream
+from storage.traces import TraceMatrix, Traces
 
 
 class Refused(Exception):
@@ -264,13 +264,7 @@ def _checked_traces(trace: Traces, uri: str) -> Traces:
     if isinstance(trace, TraceMatrix):
         finite(0, trace.values)
         return trace
-    return TraceStream(
-        trace.session_id,
-        trace.signal,
-        trace.unit_id,
-        trace.frame_count,
-        lambda start, stop: finite(start, trace.read(start, stop)),
-    )
+    return replace(trace, read=lambda start, stop: finite(start, trace.read(start, stop)))
 
 
 def _checked_blocks(rows: RowBlocks, frames: Mapping[Table, pl.DataFrame], uri: str) -> RowBlocks:

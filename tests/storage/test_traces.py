@@ -1,6 +1,7 @@
 """Trace matrices: what was written comes back, whole or in part, by both roads, at every snapshot."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -248,7 +249,16 @@ def test_a_stream_is_read_in_spans_and_comes_back_whole(
     lake.replace({}, traces=[_stream(matrix, spans)], message="stream")
     np.testing.assert_array_equal(_same_by_both_roads(lake), matrix.values[np.argsort(UNITS)])
     np.testing.assert_array_equal(_same_by_both_roads(lake, frames=slice(15, 45), units=[3, 5]).shape, (2, 30))
-    assert spans == [(0, 20), (20, 40), (40, 50)]
+    assert spans == [(0, 17), (17, 34), (34, 50)]
+
+
+def test_a_stream_is_done_once_its_last_span_is_used(matrix: TraceMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage.traces, "VALUES_PER_SPAN", 4 * 20)
+    happened: list[object] = []
+    stream = replace(_stream(matrix, happened), done=lambda: happened.append("done"))
+    for start, _ in stream.spans():
+        happened.append(f"used from {start}")
+    assert happened == [(0, 17), "used from 0", (17, 34), "used from 17", (34, 50), "used from 34", "done"]
 
 
 def test_a_stream_that_fails_leaves_no_file(lake: Lake, matrix: TraceMatrix) -> None:

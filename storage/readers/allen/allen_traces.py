@@ -1,6 +1,6 @@
 """Traces of the ROIs in an NWB file of Allen Visual Behavior, read from it a span of frames at a time."""
 
-from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,6 +43,7 @@ def trace_streams(
     there, a signal has another number of frames or ROIs, other times, or ROIs that the table doesn't have.
     """
     streams: list[TraceStream] = []
+    spare: list[np.ndarray] = []
     for signal, where in _SERIES.items():
         if signal != "dff" and not has(file, where):
             continue
@@ -53,8 +54,8 @@ def trace_streams(
         _require_unscaled(file, f"{where}/data", given.refused)
         columns = np.flatnonzero(cells.valid[rows])
         unit_id = cells.unit_id[rows[columns]]
-        read = _reader(given, f"{where}/data", columns)
-        streams.append(TraceStream(session_id, signal, unit_id, len(time_s), read))
+        values = _Values(given, f"{where}/data", columns, spare)
+        streams.append(TraceStream(session_id, signal, unit_id, len(time_s), values.read, values.leave))
     # Events are deflated and take longest, and what is begun last is finished alone.
     return sorted(streams, key=lambda one: one.signal != "events")
 
@@ -121,23 +122,37 @@ def _require_unscaled(file: "h5py.File", name: str, refused: Refusal) -> None:
         raise refused(field=name, found=found, expected="values as they are: conversion 1 and offset 0")
 
 
-def _reader(given: Given, name: str, columns: np.ndarray) -> Callable[[int, int], np.ndarray]:
-    held = np.empty(0, np.float32)  # of the largest span so far: fresh memory for each costs a tenth of the ingest
+class _Values:
+    """Values of a signal's ``columns``, read span by span into the same memory, which the next signal takes over.
 
-    def read(start: int, stop: int) -> np.ndarray:  # (n_units, stop - start) float32
-        nonlocal held
-        shape = len(columns), stop - start
-        if held.size < shape[0] * shape[1]:
-            held = np.empty(shape[0] * shape[1], np.float32)
-        values = held[: shape[0] * shape[1]].reshape(shape)
-        with opened_hdf5(given.path, given.refused) as file:
-            data = dataset_at(file, name, given.refused, ndim=2, unpacked=False)
-            for first, column, block in table_blocks(data, start, stop, given.refused):
+    Memory that no span was in yet costs the ingest a tenth of its time, and more on a virtual machine.
+    """
+
+    def __init__(self, given: Given, name: str, columns: np.ndarray, spare: list[np.ndarray]) -> None:
+        self._given, self._name, self._columns, self._spare = given, name, columns, spare
+        self._held = np.empty(0, np.float32)
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """Frames start to stop, (n_units, n_frames) float32. Raises what the recording is refused with."""
+        columns, refused = self._columns, self._given.refused
+        values = self._memory(len(columns) * (stop - start)).reshape(len(columns), stop - start)
+        with opened_hdf5(self._given.path, refused) as file:
+            data = dataset_at(file, self._name, refused, ndim=2, unpacked=False)
+            for first, column, block in table_blocks(data, start, stop, refused):
                 begin, end = np.searchsorted(columns, (column, column + block.shape[1]))
                 here = values[begin:end, first - start : first - start + len(block)]
                 here[:] = block[:, columns[begin:end] - column].T
-            if stop == len(data):
-                held = held[:0].copy()
         return values
 
-    return read
+    def leave(self) -> None:
+        """Leave the memory to the signal that is begun next."""
+        self._spare.append(self._held)
+        self._held = self._held[:0].copy()
+
+    def _memory(self, count: int) -> np.ndarray:
+        if not self._held.size:
+            with suppress(IndexError):  # signals are read by several threads
+                self._held = self._spare.pop()
+        if self._held.size < count:
+            self._held = np.empty(count, np.float32)
+        return self._held[:count]

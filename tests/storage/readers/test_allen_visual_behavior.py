@@ -101,6 +101,15 @@ def test_a_mask_becomes_centre_size_and_runs(path):
     assert attributes[0]["cell_roi_id"] == 1080000000
 
 
+def test_signals_share_memory_one_after_another_and_never_at_once():
+    first, second, third = (one.spans() for one in read_recording(FILE, "vb").traces[:3])
+    values = next(first)[1]
+    beside = next(second)[1]
+    assert not np.shares_memory(values, beside)
+    assert list(first) == []
+    assert np.shares_memory(next(third)[1], values)
+
+
 def test_traces_are_those_of_the_file_in_whatever_spans(recording, monkeypatch):
     monkeypatch.setattr("storage.traces.VALUES_PER_SPAN", 5 * 101)
     names = {"dff": "dff", "corrected": "corrected_fluorescence", "demixed": "demixed_trace"}
