@@ -96,7 +96,7 @@ def is_constant(column: pa.ChunkedArray) -> bool:
 
 
 def _by_session(block: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-    if is_constant(block["session_id"]):
+    if block.num_rows and is_constant(block["session_id"]):
         yield block["session_id"][0].as_py(), block
         return
     for session_id in block["session_id"].unique().to_pylist():

@@ -44,6 +44,11 @@ def test_blocks_replace_those_of_their_session_alone(lake: Lake) -> None:
     assert there(lake) == [("a", 1, 0, 9.5), ("b", 1, 0, 2.5)]
 
 
+def test_a_block_without_rows_adds_nothing(lake: Lake) -> None:
+    write(lake, spikes("a", [0.5]), spikes("a", []))
+    assert there(lake) == [("a", 1, 0, 0.5)]
+
+
 def test_missing_values_are_null(lake: Lake) -> None:
     write(lake, spikes("a", [0.5]))
     assert lake.query("SELECT amplitude FROM recorded.spikes").rows() == [(None,)]

@@ -125,7 +125,7 @@ def _require_unscaled(file: "h5py.File", name: str, refused: Refusal) -> None:
 class _Values:
     """Values of a signal's ``columns``, read span by span into the same memory, which the next signal takes over.
 
-    Memory that no span was in yet costs the ingest a tenth of its time, and more on a virtual machine.
+    Memory that no span was in yet costs the ingest a tenth of its time.
     """
 
     def __init__(self, given: Given, name: str, columns: np.ndarray, spare: list[np.ndarray]) -> None:
